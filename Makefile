@@ -1,0 +1,52 @@
+# Every target sets up what it needs on a bare machine with Python >= 3.11. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# An interpreter that other users can read comes first: students' code runs as another user.
+CANDIDATES := /usr/bin/python3 /usr/local/bin/python3 python3 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+# For CPU-only PyTorch on Linux: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+BIN := .venv/bin
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MPLBACKEND := Agg
+
+.PHONY: help setup grade test verify dist bench lint clean
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: .venv/ready ## make the virtual environment .venv with everything
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python >= 3.11 with venv found; install python3 and python3-venv, or say make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Setting up .venv with $(PYTHON) (a few minutes the first time) ..."
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+grade: setup ## build, then grade the reference, the skeleton and sample submissions
+	@$(BIN)/inithw build
+	@$(BIN)/python -m tests.submissions --samples .samples
+	@$(BIN)/inithw grade solutions/homework.ipynb assignment/homework.ipynb .samples/*
+
+verify: setup ## the release gate: reference full, skeleton zero, every labelled answer and attack as declared
+	@$(BIN)/inithw verify
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+test: lint ## everything CI runs: style, imports, types, stale files, tests with coverage
+	@$(BIN)/inithw build --check
+	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
+	@$(BIN)/inithw dist
+
+clean: ## remove what the other targets made, except the environment
+	rm -rf dist build .samples results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,42 @@
+"""Grade many submissions, several at a time, each with its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from inithw.grading import grade, ungraded
+from inithw.records import Evidence, Grade, Limits
+from inithw.sandbox import Sandbox
+
+
+def grade_all(
+    paths: list[Path],
+    *,
+    key: bytes,
+    sandbox: Sandbox,
+    limits: Limits,
+    jobs: int,
+    on_done: Callable[[], None] = lambda: None,
+    keep_evidence: Callable[[str, Evidence], None] | None = None,
+) -> Iterator[Grade]:
+    """Yield one record for each path, in the order given.
+
+    Threads suffice: students' code runs in processes of its own, and NumPy works outside the interpreter's lock.
+    """
+
+    def work(path: Path) -> Grade:
+        try:
+            record = grade(path, key=key, sandbox=sandbox, limits=limits, keep_evidence=keep_evidence)
+        except Exception as fault:  # a fault of ours must not cost the others their records
+            reason = f"The grader failed, not the submission: {type(fault).__name__}: {fault}"
+            record = ungraded(str(path), "infrastructure_error", reason)
+        on_done()
+        return record
+
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield from executor.map(work, paths)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,191 @@
+"""The command line: `inithw build | verify | grade | rescore | gradescope | calibrate | doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+# One thread in the judge too: more are slower on small matrices and starve the worker. Before NumPy is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from inithw import __version__
+from inithw.archive import ArchiveError, file_stem, load_evidence, save_evidence
+from inithw.batch import grade_all
+from inithw.grading import judge
+from inithw.records import Evidence, Grade
+from inithw.report.gradescope import to_results, write_results
+from inithw.report.json_line import to_json
+from inithw.report.terminal import print_grade, print_overview
+from inithw.sandbox import Sandbox, SandboxError
+from inithw.scoring import ScoringError
+from inithw.settings import ConfigError, Settings, find_config, load_settings
+
+app = typer.Typer(
+    name="inithw",
+    help="Grade the homework on initialization and local linearization: many fresh seeds, isolated code, a reason for "
+    "every lost point.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_DETAILED = 3  # up to so many submissions are shown item by item
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+class Stop(Exception):
+    """End the command with a line for the user and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.code = code
+
+
+def main() -> None:
+    """Run the command line; no traceback ever reaches a student or a TA."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except Stop as stop:
+        errors.print(escape(str(stop)))
+        sys.exit(stop.code)
+    except (ConfigError, SandboxError, ScoringError, ArchiveError) as fault:
+        errors.print(f"inithw: {escape(str(fault))}")
+        sys.exit(_FAILED)
+    except KeyboardInterrupt:
+        errors.print("inithw: stopped by Ctrl-C; records already written are complete")
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # `inithw grade ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except Exception as fault:
+        if os.environ.get("INITHW_DEBUG"):
+            raise
+        errors.print(f"inithw: the tool failed: {type(fault).__name__}: {escape(str(fault))}")
+        errors.print("Set INITHW_DEBUG=1 to see where, and report it with the command line used.")
+        sys.exit(_FAILED)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        print(f"inithw {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def grade(
+    paths: Annotated[list[Path], typer.Argument(help="Notebooks (.ipynb), Python files, zips, or folders holding one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write NAME.results.json for each submission into this folder.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many submissions to run at once.")] = min(
+        os.cpu_count() or 1, 8
+    ),
+    keep: Annotated[
+        bool, typer.Option("--save-evidence", help="Keep what `inithw rescore` needs, in the --out folder.")
+    ] = False,
+    allow_unsandboxed: Annotated[
+        bool, typer.Option(help="Grade on a system without walls: students' code then runs with all your rights.")
+    ] = False,
+) -> None:
+    """Grade submissions; every path gets a record.
+
+    Exit code 0 when every submission has a record, 2 on bad usage, 1 when the tool itself failed.
+    """
+    if keep and out is None:
+        raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
+    settings = load_settings(find_config(Path.cwd()))
+    if out is not None:
+        _writable(out)
+    stems = _distinct_stems(paths)
+
+    def keep_evidence(name: str, evidence: Evidence) -> None:
+        if keep and out is not None:
+            save_evidence(out, stems[name], name, evidence)
+
+    grades: list[Grade] = []
+    with Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox, _progress(len(paths)) as progress:
+        task = progress.add_task("grading", total=len(paths))
+        for record in grade_all(
+            paths,
+            key=settings.key,
+            sandbox=sandbox,
+            limits=settings.limits,
+            jobs=jobs,
+            on_done=lambda: progress.advance(task),
+            keep_evidence=keep_evidence,
+        ):
+            grades.append(record)
+            if out is not None:
+                write_results(out / f"{stems[record.submission]}.results.json", to_results(record))
+            if as_json:
+                print(json.dumps(to_json(record)), flush=True)
+    if not as_json:
+        _show(grades, out)
+    if any(record.status == "infrastructure_error" for record in grades):
+        raise Stop("Some submissions could not be graded through no fault of theirs: see above, and grade them again.", _FAILED)
+
+
+@app.command()
+def rescore(
+    folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --save-evidence`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")] = False,
+) -> None:
+    """Score saved evidence again, without running student code: after a change of policy or thresholds."""
+    files = sorted(folder.glob("*.evidence.npz"))
+    if not files:
+        raise Stop(f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`", _USAGE)
+    grades = [judge(*load_evidence(file)) for file in files]
+    for record in grades:
+        write_results(folder / f"{file_stem(record.submission)}.results.json", to_results(record))
+        if as_json:
+            print(json.dumps(to_json(record)))
+    if not as_json:
+        _show(grades, folder)
+
+
+def _show(grades: list[Grade], out: Path | None) -> None:
+    console = Console(highlight=False)
+    if len(grades) <= _DETAILED:
+        for record in grades:
+            print_grade(record, console)
+    else:
+        print_overview(grades, console)
+        for record in grades:
+            if record.message:
+                console.print(f"{escape(record.submission)}: {escape(record.message)}")
+    if out is not None:
+        console.print(f"Results are in {escape(str(out))}")
+
+
+def _progress(count: int) -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Stop(f"--out {folder}: cannot be made a folder ({error.strerror})", _USAGE) from error
+
+
+def _distinct_stems(paths: Iterable[Path]) -> dict[str, str]:
+    """A file name for each submission; two that would share one are numbered, so that no record overwrites another."""
+    stems: dict[str, str] = {}
+    for path in map(str, paths):
+        stem, number = file_stem(path), 2
+        while path not in stems and stem in stems.values():
+            stem, number = f"{file_stem(path)}-{number}", number + 1
+        stems.setdefault(path, stem)
+    return stems

@@ -1,0 +1,1 @@
+"""Renderings of a grade; each turns a record into something to read and decides nothing."""

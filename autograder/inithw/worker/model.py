@@ -1,0 +1,173 @@
+"""Find the student's q1 network: by what cells say and did, never by index, id or marker."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+Signature = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Sighting:
+    """A network that a variable was bound to after a cell.
+
+    Attributes:
+        cell: Number of the cell.
+        variable: Name of the variable.
+        original: The object itself (kept, so that its id is not used again).
+        network: A copy made at that moment: later cells may train, extend or rebind it.
+        signature: Its structure.
+    """
+
+    cell: int
+    variable: str
+    original: nn.Module
+    network: nn.Module
+    signature: Signature
+
+
+@dataclass(slots=True)
+class Timeline:
+    """All networks seen while the notebook ran."""
+
+    sightings: list[Sighting] = field(default_factory=list)
+
+    def look(self, cell: int, namespace: dict[str, Any]) -> None:
+        """Note which variables are bound to a new or restructured network after `cell`."""
+        for variable, value in list(namespace.items()):
+            if not isinstance(value, nn.Module) or variable.startswith("_"):
+                continue
+            try:
+                signature = structure(value)
+                last = self.bound(variable, cell)
+                if last is None or last.original is not value or last.signature != signature:
+                    self.sightings.append(Sighting(cell, variable, value, _copy(value), signature))
+            except Exception:  # a module that cannot be looked at is no answer
+                continue
+
+    def bound(self, variable: str, cell: int) -> Sighting | None:
+        """What `variable` was bound to after `cell`."""
+        found = [seen for seen in self.sightings if seen.variable == variable and seen.cell <= cell]
+        return found[-1] if found else None
+
+    def answer(self, sources: dict[int, str], failed: set[int]) -> Sighting | None:
+        """The network that answers q1, or None.
+
+        Preferred is what stood behind the handout's assertions where these passed; then the network that
+        `naive_init` was first applied to, which the rest of the homework works with; then what failed the assertions;
+        then the latest other network. The given network with one hidden layer never counts.
+        """
+        asserted = [(cell, name) for cell, source in sources.items() for name in asserted_names(source)]
+        used = [(cell, name) for cell, source in sources.items() for name in initialized_names(source)]
+        places = [place for place in reversed(asserted) if place[0] not in failed]
+        places += used[:1]
+        places += [place for place in reversed(asserted) if place[0] in failed]
+        for cell, name in places:
+            seen = self.bound(name, cell)
+            if seen is not None and not is_shallow(seen.signature):
+                return seen
+        others = [seen for seen in self.sightings if not is_shallow(seen.signature)]
+        return max(others, key=lambda seen: (seen.variable == "model", seen.cell), default=None)
+
+
+def structure(module: nn.Module) -> Signature:
+    """What tells two networks apart besides their weights: classes and parameter shapes, in order."""
+    kinds = tuple(type(child).__name__ for child in module.modules())
+    return kinds, tuple(tuple(parameter.shape) for parameter in module.parameters())
+
+
+def is_shallow(signature: Signature) -> bool:
+    """Whether it is the given network with one hidden layer."""
+    _kinds, shapes = signature
+    return shapes == ((20, 1), (20,), (1, 20), (1,))
+
+
+def asserted_names(source: str) -> list[str]:
+    """Variables about which a cell makes one of the handout's assertions on the network."""
+    names = []
+    for node in _walk(source):
+        if isinstance(node, ast.Assert):
+            constants = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
+            if constants & {9, 1321}:
+                names += [name for name in _names(node) if name not in {"len", "sum", "p", "torch", "list"}]
+    return names
+
+
+def initialized_names(source: str) -> list[str]:
+    """Variables whose network a cell passes to `naive_init` through `apply`."""
+    names = []
+    for node in _walk(source):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "apply"
+            and isinstance(node.func.value, ast.Name)
+            and any("naive_init" in _names(argument) for argument in node.args)
+        ):
+            names.append(node.func.value.id)
+    return names
+
+
+def describe_children(module: nn.Module) -> list[dict[str, Any]]:
+    """Direct children in order, as plain data."""
+    seen: dict[int, int] = {}
+    children = []
+    for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
+        description: dict[str, Any] = {"kind": _kind(child), "repeats": -1}
+        if isinstance(child, nn.Linear):
+            description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
+        if child is not None and any(True for _ in child.parameters()):
+            description["repeats"] = seen.setdefault(id(child), index) if id(child) in seen else -1
+            seen.setdefault(id(child), index)
+        children.append(description)
+    return children
+
+
+def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
+    """Copy weights and biases into the network's parameters in order.
+
+    Raises:
+        ValueError: The parameters are not those of the homework's network.
+    """
+    parameters = list(module.parameters())
+    shapes = [tuple(parameter.shape) for parameter in parameters]
+    expected = [tuple(array.shape) for array in arrays]
+    if sorted(shapes) != sorted(expected):
+        raise ValueError(f"its parameters have the shapes {shapes}, where {expected} were expected")
+    with torch.no_grad():
+        for kind in (1, 2):  # a layer may register its bias before its weight: match matrices and vectors apart
+            targets = [parameter for parameter in parameters if parameter.dim() == kind]
+            values = [array for array in arrays if array.dim() == kind]
+            for target, value in zip(targets, values, strict=True):
+                target.copy_(value)
+
+
+def _kind(child: nn.Module | None) -> str:
+    for torch_kind in (nn.Linear, nn.ReLU):
+        if isinstance(child, torch_kind) and type(child).forward is torch_kind.forward:
+            return torch_kind.__name__
+    return type(child).__name__
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception:
+        return module
+
+
+def _walk(source: str) -> list[ast.AST]:
+    try:
+        return list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [item.id for item in ast.walk(node) if isinstance(item, ast.Name)]

@@ -1,0 +1,230 @@
+"""Run notebook cells with IPython's semantics, each tolerated on its own.
+
+What a grading machine has not got (a shell, pip, a browser, Colab, a third-party package) is answered with
+something harmless, so that it costs none of the answers around it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.abc
+import importlib.machinery
+import io
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.text import SList
+from traitlets.config import Config
+
+MESSAGE_LIMIT = 300
+_PROCESS_MAGICS = {"bash", "sh", "script", "system", "sx", "!", "!!", "perl", "ruby", "python2", "cmd"}
+_INERT_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv", "matplotlib", "gui", "load_ext", "reload_ext"}
+
+
+class TimeLimitReached(BaseException):
+    """Raised inside student code by the alarm; not an Exception, so that `except Exception` lets it through."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the Python code inside after `seconds`; the parent's clock ends what does not listen."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeLimitReached(f"took longer than {seconds:.0f} s and was stopped")
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class _BoundedBytes(io.RawIOBase):
+    """Keeps the first bytes written while recording, and nothing otherwise."""
+
+    def __init__(self) -> None:
+        self.limit = 0
+        self.kept = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        room = self.limit - len(self.kept)
+        if room > 0:
+            self.kept += view[:room]
+        return len(view)
+
+
+class Output(io.TextIOWrapper):
+    """Stands for stdout: drops what is printed, except while `record` is active."""
+
+    def __init__(self) -> None:
+        self._bytes = _BoundedBytes()
+        super().__init__(self._bytes, encoding="utf-8", errors="replace", write_through=True)  # type: ignore[arg-type]
+
+    @contextlib.contextmanager
+    def record(self, limit: int) -> Iterator[bytearray]:
+        """Collect up to `limit` bytes of what is printed inside."""
+        self._bytes.kept, self._bytes.limit = bytearray(), limit
+        try:
+            yield self._bytes.kept
+        finally:
+            self._bytes.limit = 0
+
+
+class Absent(types.ModuleType):
+    """Stands for a module that is not installed: any attribute, call, iteration or context does nothing."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Absent(name)
+
+    def __call__(self, *arguments: Any, **_options: Any) -> Any:
+        # tqdm(range(9)), jaxtyped(function): whatever wraps its first argument hands it back
+        if arguments and (hasattr(arguments[0], "__iter__") or callable(arguments[0])):
+            return arguments[0]
+        return Absent("result")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _AbsentFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Last in line: finds the modules that a cell has failed to import, and loads a stand-in."""
+
+    def __init__(self) -> None:
+        self.roots: set[str] = set()
+
+    def find_spec(self, name: str, _path: Any, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if any(name == root or name.startswith(root + ".") for root in self.roots):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return Absent(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        return None
+
+
+class GradingShell(InteractiveShell):
+    """IPython without a terminal, a history, tracebacks on screen, or subprocesses."""
+
+    def __init__(self) -> None:
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        config.InteractiveShell.autoindent = False
+        self.user_main = types.ModuleType("__main__")
+        super().__init__(config=config, user_module=self.user_main)
+        self.absent = _AbsentFinder()
+
+    # -- no processes, no installs: said to succeed
+    def system(self, cmd: str) -> None:  # noqa: D102
+        self.user_ns["_exit_code"] = 0
+
+    system_raw = system_piped = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:  # noqa: D102
+        return SList() if split else ""
+
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:  # noqa: D102
+        if magic_name in _INERT_MAGICS | _PROCESS_MAGICS or self.find_line_magic(magic_name) is None:
+            return None
+        return super().run_line_magic(magic_name, line, _stack_depth + 1)
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:  # noqa: D102
+        if magic_name in _PROCESS_MAGICS or self.find_cell_magic(magic_name) is None:
+            return None
+        return super().run_cell_magic(magic_name, line, cell)
+
+    # -- errors are reported by `run`, not printed
+    def showtraceback(self, *_: Any, **__: Any) -> None:  # noqa: D102
+        return None
+
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:  # noqa: D102
+        return None
+
+    def enable_gui(self, gui: Any = None) -> None:  # noqa: D102
+        return None
+
+    def ask_exit(self) -> None:  # noqa: D102
+        return None
+
+    def run(self, source: str) -> BaseException | None:
+        """Run one cell; the exception that ended it, or None.
+
+        A failed import of a package that is not installed is repeated with a stand-in, so that the rest of the cell
+        counts. (Not before it fails: `try: import x` must see the truth.)
+        """
+        while True:
+            error = self._run_once(source)
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
+            if not missing or missing in self.absent.roots:
+                return error
+            self.absent.roots.add(missing)
+
+    def _run_once(self, source: str) -> BaseException | None:
+        result = self.run_cell(source, store_history=False)
+        return result.error_before_exec or result.error_in_exec
+
+
+def prepare(shell: GradingShell) -> Output:
+    """Make this process look like a notebook's kernel to the code that will run; to be called in the child."""
+    output = Output()
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = output
+    sys.stdin = io.StringIO()
+    builtins.input = lambda prompt="": ""
+    sys.modules["getpass"] = types.SimpleNamespace(getpass=builtins.input, getuser=lambda: "student")  # type: ignore[assignment]
+    sys.modules["otter"] = Absent("otter")  # local checks have no say here, whether Otter is installed or not
+    sys.modules["__main__"] = shell.user_main
+    sys.argv = [""]
+    os.chdir = lambda path: None  # type: ignore[assignment]  # "/content/drive" is not here, and nothing is lost by that
+    sys.meta_path.append(shell.absent)
+    os.environ["MPLBACKEND"] = "Agg"
+    return output
+
+
+def describe(error: BaseException) -> str:
+    """One line for the student: exception name, message, and the line of the cell where it arose."""
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(no message)"
+    line = _line_in_cell(error)
+    where = f" (line {line})" if line else ""
+    name = "" if isinstance(error, TimeLimitReached) else f"{type(error).__name__}: "
+    return f"{name}{message[:MESSAGE_LIMIT]}".strip().removesuffix(":") + where
+
+
+def _line_in_cell(error: BaseException) -> int:
+    if isinstance(error, SyntaxError):
+        return error.lineno or 0
+    line, frame = 0, error.__traceback__
+    while isinstance(frame, TracebackType):
+        if "ipython-input" in frame.tb_frame.f_code.co_filename:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
