@@ -444,6 +444,41 @@ assert list(model(torch.randn(10, 1)).shape) == [10, 1]
 # %% tags=["demonstration"]
 grader.check("q1")
 
+# %% [raw] question="q1"
+# """Public checks of q1: the outside of the network only."""
+#
+# from otter.test_files import test_case
+#
+# name = "q1"
+# points = 3
+#
+#
+# def test_container(model):
+#     import torch
+#
+#     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
+#     assert len(model) == 9, f"model has {len(model)} modules, expected 9"
+#
+#
+# def test_parameters(model):
+#     count = sum(parameter.numel() for parameter in model.parameters())
+#     assert count == 1321, f"model has {count} parameters, expected 1321"
+#
+#
+# def test_outputs(model):
+#     import torch
+#
+#     with torch.no_grad():
+#         outputs = model(torch.linspace(-1, 1, 10).unsqueeze(-1))
+#     shape = list(outputs.shape)
+#     assert shape == [10, 1], f"for inputs of shape [10, 1] the outputs have shape {shape}, expected [10, 1]"
+#
+#
+# _NOT_CHECKED = "Not checked here: which layers these are, in which order, and the function they compute."
+# _container = test_case(name="q1: an nn.Sequential of nine modules")(test_container)
+# _parameters = test_case(name="q1: 1321 parameters")(test_parameters)
+# _outputs = test_case(name="q1: one output per input", success_message=_NOT_CHECKED)(test_outputs)
+
 # %% [markdown]
 # ### When the weight scale is too small
 #
@@ -501,6 +536,55 @@ gnorms_small = print_gnorms(model)
 
 # %% tags=["demonstration"]
 grader.check("q2")
+
+# %% [raw] question="q2"
+# """Public checks of q2: what print_gnorms prints, not whether the numbers are right."""
+#
+# from otter.test_files import test_case
+#
+# name = "q2"
+# points = 2
+#
+#
+# def printed_numbers(print_gnorms, widths):
+#     """Call print_gnorms on a network of these widths; returns the last word of each line that names a weight."""
+#     import contextlib
+#     import io
+#
+#     import torch
+#
+#     assert print_gnorms is not None, "there is no function print_gnorms: run the cell that defines it"
+#     layers = []
+#     for fan_in, fan_out in zip(widths, widths[1:]):
+#         layers.extend([torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()])
+#     with contextlib.redirect_stdout(io.StringIO()) as printed:
+#         print_gnorms(torch.nn.Sequential(*layers[:-1]))
+#     return [line.split()[-1] for line in printed.getvalue().splitlines() if ".weight" in line]
+#
+#
+# def check_numbers(print_gnorms, widths):
+#     words = printed_numbers(print_gnorms, widths)
+#     expected = len(widths) - 1
+#     assert len(words) == expected, f"{len(words)} lines name a weight matrix, expected {expected}"
+#     for word in words:
+#         try:
+#             number = float(word)
+#         except ValueError:
+#             raise AssertionError(f"a line ends in {word!r}, expected a number") from None
+#         assert number >= 0, f"a line ends in {word}, expected a number that is not negative"
+#
+#
+# def test_homework_network(print_gnorms):
+#     check_numbers(print_gnorms, [1, 20, 20, 20, 20, 1])
+#
+#
+# def test_other_network(print_gnorms):
+#     check_numbers(print_gnorms, [1, 6, 11, 1])
+#
+#
+# _NOT_CHECKED = "Not checked here: whether the numbers are the norms that the question asks for."
+# _homework = test_case(name="q2: one number for each of the five weight matrices")(test_homework_network)
+# _other = test_case(name="q2: the same for a smaller network", success_message=_NOT_CHECKED)(test_other_network)
 
 # %%
 def show_gnorms(gnorms):
@@ -634,6 +718,50 @@ gnorms_better = print_gnorms(model)
 
 # %% tags=["demonstration"]
 grader.check("q3")
+
+# %% [raw] question="q3"
+# """Public checks of q3: what better_init touches, not the scale it chooses."""
+#
+# from otter.test_files import test_case
+#
+# name = "q3"
+# points = 3
+#
+#
+# def initialized_layer(better_init):
+#     """A layer with 7 inputs and 5 outputs that held NaN before better_init was called."""
+#     import torch
+#
+#     assert better_init is not None, "there is no function better_init: run the cell that defines it"
+#     layer = torch.nn.Linear(7, 5)
+#     with torch.no_grad():
+#         for parameter in layer.parameters():
+#             parameter.fill_(float("nan"))
+#     layer.apply(better_init)
+#     assert list(layer.weight.shape) == [5, 7], f"the weights now have shape {list(layer.weight.shape)}, expected [5, 7]"
+#     return layer
+#
+#
+# def test_weights(better_init):
+#     weights = initialized_layer(better_init).weight
+#     bad = int((~weights.isfinite()).sum())
+#     assert bad == 0, f"{bad} of 35 weights are not finite after weights that were NaN, expected none"
+#
+#
+# def test_fresh(better_init):
+#     first, second = (initialized_layer(better_init).weight for _ in range(2))
+#     assert not first.equal(second), "two layers got the same weights, expected a fresh draw for each"
+#
+#
+# def test_biases(better_init):
+#     bias = initialized_layer(better_init).bias
+#     assert bool((bias == 0).all()), "some biases are not zero after better_init, expected all zero"
+#
+#
+# _NOT_CHECKED = "Not checked here: the scale of the weights, and whether the network trains."
+# _weights = test_case(name="q3: every weight is drawn, whatever it was before")(test_weights)
+# _fresh = test_case(name="q3: each call draws anew")(test_fresh)
+# _biases = test_case(name="q3: biases are zero", success_message=_NOT_CHECKED)(test_biases)
 
 # %% tags=["demonstration"]
 show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large, "better_init": gnorms_better})

@@ -28,7 +28,7 @@ from inithw.report.json_line import to_json
 from inithw.report.terminal import print_grade, print_overview
 from inithw.sandbox import Sandbox, SandboxError
 from inithw.scoring import ScoringError
-from inithw.settings import ConfigError, Settings, find_config, load_settings
+from inithw.settings import ConfigError, find_config, load_settings
 
 app = typer.Typer(
     name="inithw",
@@ -77,7 +77,9 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     if version:
         print(f"inithw {__version__}")
         raise typer.Exit
@@ -85,9 +87,15 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 @app.command()
 def grade(
-    paths: Annotated[list[Path], typer.Argument(help="Notebooks (.ipynb), Python files, zips, or folders holding one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write NAME.results.json for each submission into this folder.")] = None,
+    paths: Annotated[
+        list[Path], typer.Argument(help="Notebooks (.ipynb), Python files, zips, or folders holding one.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write NAME.results.json for each submission into this folder.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="How many submissions to run at once.")] = min(
         os.cpu_count() or 1, 8
     ),
@@ -95,7 +103,8 @@ def grade(
         bool, typer.Option("--save-evidence", help="Keep what `inithw rescore` needs, in the --out folder.")
     ] = False,
     allow_unsandboxed: Annotated[
-        bool, typer.Option(help="Grade on a system without walls: students' code then runs with all your rights.")
+        bool,
+        typer.Option(help="Grade on a system without walls: students' code then runs with all your rights."),
     ] = False,
 ) -> None:
     """Grade submissions; every path gets a record.
@@ -114,7 +123,10 @@ def grade(
             save_evidence(out, stems[name], name, evidence)
 
     grades: list[Grade] = []
-    with Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox, _progress(len(paths)) as progress:
+    with (
+        Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
+        _progress(len(paths)) as progress,
+    ):
         task = progress.add_task("grading", total=len(paths))
         for record in grade_all(
             paths,
@@ -133,18 +145,26 @@ def grade(
     if not as_json:
         _show(grades, out)
     if any(record.status == "infrastructure_error" for record in grades):
-        raise Stop("Some submissions could not be graded through no fault of theirs: see above, and grade them again.", _FAILED)
+        raise Stop(
+            "Some submissions could not be graded through no fault of theirs: see above, and grade them again.",
+            _FAILED,
+        )
 
 
 @app.command()
 def rescore(
     folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --save-evidence`.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")
+    ] = False,
 ) -> None:
     """Score saved evidence again, without running student code: after a change of policy or thresholds."""
     files = sorted(folder.glob("*.evidence.npz"))
     if not files:
-        raise Stop(f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`", _USAGE)
+        raise Stop(
+            f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
+            _USAGE,
+        )
     grades = [judge(*load_evidence(file)) for file in files]
     for record in grades:
         write_results(folder / f"{file_stem(record.submission)}.results.json", to_results(record))
@@ -189,3 +209,90 @@ def _distinct_stems(paths: Iterable[Path]) -> dict[str, str]:
             stem, number = f"{file_stem(path)}-{number}", number + 1
         stems.setdefault(path, stem)
     return stems
+
+
+@app.command()
+def build(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; show what is stale and exit 1.")
+    ] = False,
+) -> None:
+    """Regenerate everything that is generated from solutions/homework.py."""
+    from inithw import distribution
+
+    root = _project_root()
+    if not check:
+        written = distribution.write(root)
+        for path in written:
+            print(f"wrote {path}")
+        if not written:
+            print("everything is up to date")
+        return
+    stale = distribution.check(root)
+    for path, diff in stale.items():
+        print(f"{path} is stale:\n{diff}")
+    if stale:
+        raise Stop(
+            f"{len(stale)} generated file(s) are stale: run `inithw build` and commit the result", _FAILED
+        )
+    print("all generated files are up to date")
+
+
+@app.command()
+def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = Path("dist")) -> None:
+    """Make autograder.zip for Gradescope and assignment.zip for students, byte-identical on every build."""
+    from inithw.packaging import make_dist
+
+    for path in make_dist(_project_root(), out):
+        print(f"wrote {path} ({path.stat().st_size:,} bytes)")
+
+
+@app.command()
+def verify() -> None:
+    """Prove the release: reference full marks, skeleton zero, every labelled answer and attack exactly as declared."""
+    from inithw.verification import verify as run
+
+    root = _project_root()
+    problems = run(root, load_settings(find_config(root)), Console(highlight=False))
+    if problems:
+        raise Stop(f"{problems} submission(s) were not graded as declared: see above", _FAILED)
+
+
+@app.command()
+def gradescope(
+    root: Annotated[Path, typer.Option(help="Gradescope's folder.")] = Path("/autograder"),
+) -> None:
+    """Grade the submission in Gradescope's layout and write results/results.json: what run_autograder calls."""
+    from inithw.gradescope import run_gradescope
+
+    raise typer.Exit(run_gradescope(root))
+
+
+@app.command()
+def calibrate() -> None:
+    """Measure thresholds and error rates again: many minutes; writes thresholds.json, docs/grading.md and its picture."""
+    from inithw.calibration import calibrate as run
+
+    run(_project_root())
+
+
+@app.command()
+def doctor() -> None:
+    """Say which walls around students' code are up on this machine, and what each keeps out."""
+    from inithw.doctor import examine, print_findings
+
+    print_findings(examine(), Console(highlight=False))
+
+
+def _project_root() -> Path:
+    config = find_config(Path.cwd())
+    if config is None or not (config.parent / "solutions" / "homework.py").is_file():
+        raise Stop(
+            "run this inside the project: no folder here or above holds otter_config.json and solutions/",
+            _USAGE,
+        )
+    return config.parent
+
+
+if __name__ == "__main__":
+    main()

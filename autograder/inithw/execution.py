@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from inithw import wire
 from inithw.records import (
     Cell,
@@ -42,7 +41,7 @@ _Question = tuple[str, int]  # ("model", 0), ("init", 0), ("norms", index of the
 
 
 class _Ended(Exception):
-    """The worker is gone or unusable."""
+    """The worker is gone or unusable; when it is gone, the cause is `wire.ClosedError` and its exit says why."""
 
 
 class _LeftOutMatters(Exception):
@@ -69,8 +68,8 @@ def execute(submission: Submission, challenge: Challenge, sandbox: Sandbox, limi
                 try:
                     _Dialogue(worker, state).run()
                 except _Ended as ended:
-                    worker.end()
-                    state.blame(worker.stopped_because or str(ended))
+                    worker.end(because="" if isinstance(ended.__cause__, wire.ClosedError) else str(ended))
+                    state.blame(worker.stopped_because)
                     continue
         except _LeftOutMatters:
             state.leave_out = False
@@ -95,7 +94,11 @@ class _State:
 
     def questions(self) -> list[_Question]:
         """What has not been answered yet."""
-        wanted = [("model", 0), ("init", 0), *(("norms", index) for index in range(len(self.challenge.norms)))]
+        wanted = [
+            ("model", 0),
+            ("init", 0),
+            *(("norms", index) for index in range(len(self.challenge.norms))),
+        ]
         return [question for question in wanted if question not in self.answers]
 
     def blame(self, reason: str) -> None:
@@ -105,16 +108,23 @@ class _State:
         elif self.current is None:
             raise SandboxError(f"the worker ended before it began: {reason}")
         else:
-            self.answers[self.current] = Unavailable("not reached", f"while this was asked, the worker ended: {reason}")
+            self.answers[self.current] = Unavailable(
+                "not reached", f"while this was asked, the worker ended: {reason}"
+            )
 
     def evidence(self, seconds: float) -> Evidence:
         """Put together what was found; what was not is marked as not reached."""
-        missing = Unavailable("not reached", "the time allowed for one submission was used up before this was asked")
-        norms = tuple(self.answers.get(("norms", index), missing) for index in range(len(self.challenge.norms)))
+        missing = Unavailable(
+            "not reached", "the time allowed for one submission was used up before this was asked"
+        )
+        norms = tuple(
+            self.answers.get(("norms", index), missing) for index in range(len(self.challenge.norms))
+        )
         return Evidence(
             challenge=self.challenge,
             cells=tuple(
-                self.runs.get(cell.number, CellRun(cell.number, "not reached")) for cell in self.submission.cells
+                self.runs.get(cell.number, CellRun(cell.number, "not reached"))
+                for cell in self.submission.cells
             ),
             model=self.answers.get(("model", 0), missing),
             norms=norms,
@@ -161,7 +171,9 @@ class _Dialogue:
                 left_out = True
             elif seconds <= 0:
                 state.runs[cell.number] = CellRun(
-                    cell.number, "not reached", f"the notebook's {limits.notebook_seconds:.0f} s were used up before"
+                    cell.number,
+                    "not reached",
+                    f"the notebook's {limits.notebook_seconds:.0f} s were used up before",
                 )
             else:
                 error, unanswered = self._run_cell(cell, seconds)
@@ -172,7 +184,10 @@ class _Dialogue:
 
     def _run_cell(self, cell: Cell, seconds: float) -> tuple[str, bool]:
         reply = self._request("cell", seconds, number=cell.number, source=cell.source)
-        return _text(reply, "error"), reply.get("unanswered") is True
+        error = _text(reply, "error")
+        if error.startswith("MemoryError"):  # what it hoards would be missing in the cells after it
+            raise _Ended(f"it used more than {self.state.limits.memory_bytes >> 20} MB of memory")
+        return error, reply.get("unanswered") is True
 
     # ------------------------------------------------------------------ questions
 
@@ -295,7 +310,11 @@ def _whole(reply: dict[str, Any], name: str) -> int:
 
 
 def _children(value: Any) -> tuple[Child, ...]:
-    if not isinstance(value, list) or len(value) > _CHILDREN_LIMIT or not all(isinstance(item, dict) for item in value):
+    if (
+        not isinstance(value, list)
+        or len(value) > _CHILDREN_LIMIT
+        or not all(isinstance(item, dict) for item in value)
+    ):
         raise _Ended("its answer was malformed")
     return tuple(
         Child(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,8 +72,8 @@ class Worker:
             self._ended.set()
             status = self._sandbox.end(self.pid, self.uid)
         self.peak_kilobytes = int(status.get("peak_kilobytes", 0))
-        if not because and status.get("status", 0) < 0:
-            self.stopped_because = f"it was ended by signal {-status['status']}"
+        if not because:
+            self.stopped_because = _exit_reason(int(status.get("status", 0)))
 
     def _plan(self) -> dict[str, Any]:
         limits = self._limits
@@ -127,7 +128,10 @@ class Sandbox:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
     ) -> None:
         self._closed = True
         self._stop()
@@ -199,13 +203,32 @@ class Sandbox:
             self._process.wait()
 
 
+def _exit_reason(status: int) -> str:
+    if status >= 0:
+        return f"it left the process (exit code {status})"
+    if -status == signal.SIGKILL:
+        return "it was killed, most likely for using too much memory"
+    return f"it crashed ({signal.Signals(-status).name})"
+
+
 def _environment() -> dict[str, str]:
     """A clean environment: one thread for every numeric library, nothing of the judge's."""
     threads = dict.fromkeys(
         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"], "1"
     )
-    kept = {name: os.environ[name] for name in ("HOME", "OPENBLAS_CORETYPE", "LD_LIBRARY_PATH") if name in os.environ}
-    return {"PATH": os.defpath, "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0", **threads, **kept}
+    kept = {
+        name: os.environ[name]
+        for name in ("HOME", "OPENBLAS_CORETYPE", "LD_LIBRARY_PATH")
+        if name in os.environ
+    }
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "PYTHONHASHSEED": "0",
+        **threads,
+        **kept,
+    }
 
 
 def _readable_trees() -> list[str]:
@@ -213,7 +236,15 @@ def _readable_trees() -> list[str]:
     paths = sysconfig.get_paths()
     trees = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     trees |= {sys.prefix, sys.base_prefix, str(Path(__file__).parent)}
-    trees |= {"/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/usr/share/fonts", "/usr/share/zoneinfo"}
+    trees |= {
+        "/usr/lib",
+        "/lib",
+        "/lib64",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/usr/share/fonts",
+        "/usr/share/zoneinfo",
+    }
     trees |= {"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/etc/localtime", "/etc/ld.so.cache"}
     trees |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
     return sorted(tree for tree in trees if os.path.exists(tree))
@@ -229,5 +260,3 @@ def _size(folder: Path) -> int:
                         pending.append(Path(entry.path))
                     total += max(entry.stat(follow_symlinks=False).st_size, 512)
     return total
-
-

@@ -8,7 +8,7 @@ from itertools import pairwise
 from inithw.diagnosis import Mistake
 from inithw.records import Child
 
-OTHER_ACTIVATIONS = frozenset(
+_OTHER_ACTIVATIONS = frozenset(
     "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU RReLU ReLU6 "
     "SELU SiLU Sigmoid Softmax Softmin Softplus Softshrink Softsign Tanh Tanhshrink".split()
 )
@@ -18,20 +18,30 @@ _PADDING = frozenset(
     "RMSNorm Unflatten".split()
 )
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
+STANDARD_KINDS = _OTHER_ACTIVATIONS | _PADDING
+"""Classes of torch that are never the homework's ReLU, even where one can be set up to equal it."""
 
 
-def name_structure(children: Sequence[Child], expected: Sequence[Child]) -> Mistake | None:
-    """The mistake that best explains why `children` are not the `expected` ones, or None."""
+def name_structure(
+    children: Sequence[Child], expected: Sequence[Child], *, right_function: bool
+) -> Mistake | None:
+    """The mistake that best explains why `children` are not the `expected` ones, or None.
+
+    Args:
+        children: What the student's model consists of.
+        expected: What it should consist of.
+        right_function: Whether it computes the expected network's function all the same.
+    """
     kinds = [child.kind for child in children]
     linears = [child for child in children if child.kind == "Linear"]
     wanted = [child for child in expected if child.kind == "Linear"]
-    if _CONTAINERS.intersection(kinds):
+    if _CONTAINERS.intersection(kinds) or (right_function and STANDARD_KINDS.isdisjoint(kinds)):
         return Mistake(
             "q1.nested",
-            "its layers are inside blocks of their own",
+            "it is not one flat nn.Sequential of layers and activations",
             "The assertion on len(model) counts direct children: pass all layers to one nn.Sequential.",
         )
-    if any(child.repeats >= 0 for child in linears):
+    if any(child.repeats >= 0 for child in children):
         return Mistake(
             "q1.shared_layers",
             "the same Linear object stands in several places, so those layers share one weight matrix",

@@ -11,7 +11,12 @@ from rich.table import Table
 from inithw.records import Grade, ItemScore
 from inithw.report.json_line import explain
 
-_MARKS = {"passed": "[green]ok[/]", "lost": "[red]LOST[/]", "not answered": "open", "not reached": "[red]?[/]"}
+_MARKS = {
+    "passed": "[green]ok[/]",
+    "lost": "[red]LOST[/]",
+    "not answered": "open",
+    "not reached": "[red]?[/]",
+}
 
 
 def print_grade(grade: Grade, console: Console) -> None:
@@ -55,7 +60,9 @@ def print_overview(grades: Sequence[Grade], console: Console) -> None:
 
 
 def _title(grade: Grade) -> str:
-    return f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
+    return (
+        f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
+    )
 
 
 def _cell(item: ItemScore) -> str:

@@ -48,13 +48,13 @@ def _preload() -> Any:
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot
     import numpy  # noqa: F401
     import torch
-    import torch.func  # noqa: F401
+    import torch.func
     import torch.optim
-    import torch.utils.data  # noqa: F401
-    import tqdm.auto  # noqa: F401
+    import torch.utils.data
+    import tqdm.auto
     import tqdm.notebook  # noqa: F401
 
     import inithw.worker.session  # noqa: F401
@@ -92,7 +92,8 @@ def _child(plan: dict[str, Any], connection: socket.socket, shell: Any) -> None:
     from inithw.worker.session import Session
     from inithw.worker.walls import WallPlan, raise_walls
 
-    walls = raise_walls(WallPlan(**{**plan, "readable": tuple(plan["readable"])}))
+    plan = {**plan, "readable": tuple(plan["readable"]), "keep": (connection.fileno(),)}
+    walls = raise_walls(WallPlan(**plan))
     _die_with_parent()
     wire.send_json(connection, {"walls": walls})
     Session(shell, connection).run()

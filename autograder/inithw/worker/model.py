@@ -121,7 +121,9 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
         description: dict[str, Any] = {"kind": _kind(child), "repeats": -1}
         if isinstance(child, nn.Linear):
-            description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
+            description.update(
+                fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None
+            )
         if child is not None and any(True for _ in child.parameters()):
             description["repeats"] = seen.setdefault(id(child), index) if id(child) in seen else -1
             seen.setdefault(id(child), index)
@@ -141,7 +143,10 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
     if sorted(shapes) != sorted(expected):
         raise ValueError(f"its parameters have the shapes {shapes}, where {expected} were expected")
     with torch.no_grad():
-        for kind in (1, 2):  # a layer may register its bias before its weight: match matrices and vectors apart
+        for kind in (
+            1,
+            2,
+        ):  # a layer may register its bias before its weight: match matrices and vectors apart
             targets = [parameter for parameter in parameters if parameter.dim() == kind]
             values = [array for array in arrays if array.dim() == kind]
             for target, value in zip(targets, values, strict=True):

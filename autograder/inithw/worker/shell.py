@@ -16,7 +16,7 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -94,9 +94,9 @@ class Absent(types.ModuleType):
 
     def __call__(self, *arguments: Any, **_options: Any) -> Any:
         # tqdm(range(9)), jaxtyped(function): whatever wraps its first argument hands it back
-        if arguments and (hasattr(arguments[0], "__iter__") or callable(arguments[0])):
-            return arguments[0]
-        return Absent("result")
+        first = arguments[0] if arguments else None
+        wraps = callable(first) or (hasattr(first, "__iter__") and not isinstance(first, str | Absent))
+        return first if wraps else Absent("result")
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
@@ -210,7 +210,7 @@ def prepare(shell: GradingShell) -> Output:
 def describe(error: BaseException) -> str:
     """One line for the student: exception name, message, and the line of the cell where it arose."""
     try:
-        message = str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
     except BaseException:
         message = "(no message)"
     line = _line_in_cell(error)
@@ -222,9 +222,9 @@ def describe(error: BaseException) -> str:
 def _line_in_cell(error: BaseException) -> int:
     if isinstance(error, SyntaxError):
         return error.lineno or 0
-    line, frame = 0, error.__traceback__
-    while isinstance(frame, TracebackType):
+    frame = error.__traceback__
+    while frame is not None:
         if "ipython-input" in frame.tb_frame.f_code.co_filename:
-            line = frame.tb_lineno
+            return frame.tb_lineno  # of this cell, even if the error arose in a function of another
         frame = frame.tb_next
-    return line
+    return 0

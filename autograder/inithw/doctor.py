@@ -1,0 +1,266 @@
+"""Measure what each wall keeps out on this machine, by trying to get past it.
+
+Every attempt is made by a fresh process: without walls, where it must succeed to prove anything, behind its wall
+alone, and behind all of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from inithw.worker.walls import WALLS, WallPlan, raise_walls
+
+TOGETHER = "all together"
+_ATTEMPT_SECONDS = 10
+_PROBE_SECONDS = 300
+_SECRET = "canary"
+_GOT_THROUGH = 42
+_MEMORY, _FILE_SIZE, _OPEN_FILES, _THREADS = 256 << 20, 1 << 20, 64, 16
+
+
+class DoctorError(Exception):
+    """The walls could not be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class WallRow:
+    """What was measured of one wall.
+
+    Attributes:
+        name: As in `walls.WALLS`, or `TOGETHER`.
+        state: `up` keeps everything out that was tried, `partly` some of it, `down` nothing.
+        keeps_out: What was tried and refused, though it succeeds without the wall.
+        detail: Why it is down, or what got through.
+    """
+
+    name: str
+    state: Literal["up", "partly", "down"]
+    keeps_out: tuple[str, ...]
+    detail: str
+
+
+def probe(uid: int | None = None) -> list[WallRow]:
+    """Try the walls of this machine, in a fresh interpreter like the worker's.
+
+    Args:
+        uid: User that the child shall become; only root can ask for one.
+
+    Raises:
+        DoctorError: The measuring process failed.
+    """
+    command = [sys.executable, "-I", "-m", __name__, *([] if uid is None else [str(uid)])]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DoctorError(f"the walls could not be measured: {last}") from error
+    except subprocess.TimeoutExpired as error:
+        raise DoctorError(f"the walls could not be measured in {_PROBE_SECONDS} s") from error
+    return [WallRow(**{**row, "keeps_out": tuple(row["keeps_out"])}) for row in json.loads(done.stdout)]
+
+
+# ---------------------------------------------------------------- what is there to be got at
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """What attempts aim at; all of it the measuring process's own.
+
+    Attributes:
+        judge: The measuring process.
+        closed: File that only its user may read.
+        shared: Folder in which every user may write, with a file `secret` that every user may read.
+        port: Of a TCP server on this machine.
+        descriptor: Open for reading.
+    """
+
+    judge: int
+    closed: Path
+    shared: Path
+    port: int
+    descriptor: int
+
+
+_Attempt = Callable[[_Targets], object]
+
+
+def _must(held: bool) -> None:
+    if not held:
+        raise PermissionError
+
+
+def _call(name: str, *arguments: object) -> int:
+    result = int(ctypes.CDLL(None)[name](*arguments))
+    _must(result >= 0)
+    return result
+
+
+def _sees_memory(_: _Targets) -> None:
+    other = os.fork()
+    if not other:
+        time.sleep(_ATTEMPT_SECONDS)
+        os._exit(0)
+    try:
+        os.close(os.open(f"/proc/{other}/mem", os.O_RDONLY))
+    finally:
+        os.kill(other, signal.SIGKILL)
+
+
+def _spins(_: _Targets) -> None:
+    while time.process_time() < 3:
+        pass
+
+
+def _writes_big_file(_: _Targets) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(_FILE_SIZE + 1))
+
+
+def _starts_threads(_: _Targets) -> None:
+    end = threading.Event()
+    try:
+        for _count in range(_THREADS + 1):
+            threading.Thread(target=end.wait, daemon=True).start()
+    finally:
+        end.set()
+
+
+def _forks(_: _Targets) -> None:
+    if not os.fork():
+        os._exit(0)
+
+
+def _runs_program(_: _Targets) -> None:
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", f"import os; os._exit({_GOT_THROUGH})"])
+
+
+def _opens_socket(family: int, kind: int) -> _Attempt:
+    return lambda _: socket.socket(family, kind).close()
+
+
+def _reads_judge_memory(targets: _Targets) -> None:
+    here, there = ctypes.create_string_buffer(8), (ctypes.c_size_t * 2)(id(_SECRET), 8)  # its parent has it there too
+    local = (ctypes.c_size_t * 2)(ctypes.addressof(here), 8)
+    _call("process_vm_readv", targets.judge, local, 1, there, 1, 0)
+
+
+def _changes_mode(_: _Targets) -> None:
+    Path("mode").touch()
+    os.chmod("mode", 0o7777)
+    _must(Path("mode").stat().st_mode & 0o7777 == 0o7777)
+
+
+def _truncates_reading(_: _Targets) -> None:
+    Path("text").write_text(_SECRET)
+    os.close(os.open("text", os.O_RDONLY | os.O_TRUNC))
+
+
+_SHMGET_PRIVATE, _SHM_SIZE, _CLONE_NEWNS, _CLONE_NEWUSER = 0, 4096, 0x20000, 0x10000000
+_GET_NO_NEW_PRIVS = 39
+
+
+def _makes_shared_memory(_: _Targets) -> None:
+    segment = _call("shmget", _SHMGET_PRIVATE, _SHM_SIZE, 0o600)
+    _call("shmctl", segment, 0, None)  # IPC_RMID
+
+
+_ATTEMPTS: dict[str, dict[str, _Attempt]] = {
+    "no_new_privs": {
+        "gaining rights through set-uid programs": lambda _: _must(_call("prctl", _GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0),
+    },
+    "uid": {
+        "reading the judge's closed files": lambda t: t.closed.read_text(),
+        "changing the judge's closed files": lambda t: t.closed.open("a").close(),
+        "signals to the judge": lambda t: os.kill(t.judge, 0),
+        "becoming root": lambda _: os.setuid(0),
+    },
+    "capabilities": {
+        "changing the root folder": lambda t: os.chroot(t.shared),
+        "mounting": lambda _: _call("unshare", _CLONE_NEWNS),
+        "becoming another user": lambda _: os.setresuid(12345, 12345, 12345),
+    },
+    "unseen": {"reading a neighbour's memory through /proc": _sees_memory},
+    "limits": {
+        "memory without end": lambda _: mmap.mmap(-1, _MEMORY + (64 << 20)).close(),
+        "time without end": _spins,
+        "files without end": _writes_big_file,
+        "descriptors without end": lambda _: [os.dup(0) for _count in range(_OPEN_FILES + 1)],
+        "threads without end": _starts_threads,
+    },
+    "landlock": {
+        "reading outside": lambda t: (t.shared / "secret").read_text(),
+        "writing outside": lambda t: (t.shared / "secret").write_text(_SECRET),
+        "new files outside": lambda t: (t.shared / f"new-{os.getpid()}").touch(),
+        "running programs": _runs_program,
+        "TCP connections": lambda t: socket.create_connection(("127.0.0.1", t.port)).close(),
+        "signals to the judge": lambda t: os.kill(t.judge, 0),
+        "reading the judge's memory": _reads_judge_memory,
+    },
+    "seccomp": {
+        "running programs": _runs_program,
+        "new processes": _forks,
+        "internet sockets": _opens_socket(socket.AF_INET, socket.SOCK_STREAM),
+        "datagrams": _opens_socket(socket.AF_INET, socket.SOCK_DGRAM),
+        "unix sockets": _opens_socket(getattr(socket, "AF_UNIX", 1), socket.SOCK_STREAM),
+        "signals to the judge": lambda t: os.kill(t.judge, 0),
+        "reading the judge's memory": _reads_judge_memory,
+        "user namespaces": lambda _: _call("unshare", _CLONE_NEWUSER),
+        "memory that outlives it": _makes_shared_memory,
+        "changing modes": _changes_mode,
+        "links": lambda _: os.symlink("/etc/passwd", "link"),
+        "emptying files opened to read": _truncates_reading,
+    },
+    "descriptors": {"using what the judge has open": lambda t: os.fstat(t.descriptor)},
+}
+# Some walls show only where others are up: a process with all capabilities sees and starts what it likes.
+_BESIDE = {"unseen": ("uid", "capabilities"), "limits": ("uid", "capabilities")}
+
+
+# ---------------------------------------------------------------- the measuring process
+
+
+def _measure(uid: int | None) -> list[WallRow]:
+    folder = Path(tempfile.mkdtemp(prefix="inithw-doctor-"))
+    try:
+        return _measure_in(folder, uid)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure_in(folder: Path, uid: int | None) -> list[WallRow]:
+    folder.chmod(0o755)
+    closed, shared = folder / "closed", folder / "shared"
+    closed.write_text(_SECRET)
+    closed.chmod(0o600)
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "secret").write_text(_SECRET)
+    (shared / "secret").chmod(0o666)
+    with socket.create_server(("127.0.0.1", 0)) as server, closed.open() as opened:
+        targets = _Targets(os.getpid(), closed, shared, server.getsockname()[1], opened.fileno())
+        rows, everything = [], dict[str, tuple[str, _Attempt]]()
+        tuple(WALLS)
+        for wall, attempts in _ATTEMPTS.items():
+            telling = {what: attempt for what, attempt in attempts.items() if _passes(attempt, targets, folder, uid, ())}
+            everything.update({what: (wall, attempt) for what, attempt in telling.items()})
+            raised = tuple(name for name in WALLS if name in (wall, *_BESIDE.get(wall, ())))
+            rows.append(_row(wall, raised, telling, targets, folder, uid))
+        rows.append(
+            _row(TOGETHER, tuple(WALLS), {what: a for what, (_w, a) in everything.items()}, targets, folder, uid)
+        )
+    return rows

@@ -1,0 +1,40 @@
+"""Makes text that comes from a submission safe to show on one line of a terminal, a page or a log."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Escape sequences of ECMA-48: strings (terminal titles, links) with their terminator, then control
+# sequences (colours, cursor), then everything shorter. An unterminated string loses its opening only,
+# so that no text can be hidden behind it. Possessive repeats keep hostile input linear.
+_ESCAPE = re.compile(
+    r"(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"
+    r"|\x1b[ -/]*+[0-~]?"
+)
+_BREAK = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Drawn as nothing although Unicode calls them letters or marks.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+
+
+def replace_surrogates(text: str) -> str:
+    """Return `text` with every lone surrogate replaced by U+FFFD, so that it encodes to UTF-8."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def clean(text: str, limit: int) -> str:
+    """Return `text` on one line, without what a terminal or a page would act on, at most `limit` long.
+
+    Terminal escape sequences, control characters, bidirectional overrides and zero-width characters
+    are removed, tabs and line breaks become one space, lone surrogates become U+FFFD. Markup stays:
+    whoever writes HTML or CSV must escape for it.
+
+    Args:
+        text: Anything a student could have written.
+        limit: Longest result in characters, at least 1; a longer text ends in an ellipsis.
+    """
+    text = _BREAK.sub(" ", _ESCAPE.sub("", replace_surrogates(text)))
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf") and c not in _INVISIBLE)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

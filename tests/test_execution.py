@@ -1,0 +1,229 @@
+"""A submission is run in a process of its own, and whatever ends a cell or a question costs that one only."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from inithw.challenge import draw_challenge
+from inithw.execution import execute
+from inithw.records import Cell, Limits, Submission, Unavailable
+
+SETUP = """
+import functools
+import numpy as np, torch, torch.nn as nn
+np.random.seed(10)
+train_x = np.random.uniform(-1, 1, 1500)
+train_y = np.sin(train_x)
+def naive_init(scale, module):
+    if isinstance(module, nn.Linear):
+        nn.init.uniform_(module.weight, -scale, scale)
+        nn.init.zeros_(module.bias)
+"""
+Q1 = """
+model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(),
+                      nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 1))
+assert len(model) == 9
+"""
+Q2 = """
+def print_gnorms(model):
+    x = torch.from_numpy(train_x).float().unsqueeze(-1)
+    y = torch.from_numpy(train_y).float()
+    loss = nn.MSELoss()(y, model(x).view(-1))
+    model.zero_grad()
+    loss.backward()
+    for name, param in model.named_parameters():
+        if name.endswith(".weight"):
+            print(name, "{:.8f}".format(param.grad.norm()))
+"""
+Q3 = """
+def better_init(module):
+    if isinstance(module, nn.Linear):
+        nn.init.kaiming_normal_(module.weight)
+        nn.init.zeros_(module.bias)
+"""
+ANSWERS = (SETUP, Q1, Q2, Q3)
+LIMITS = Limits(
+    notebook_seconds=30, cell_seconds=2, question_seconds=10, total_seconds=60, memory_bytes=1 << 30
+)
+
+
+def submission(*sources: str, given=(), demonstrations=()) -> Submission:
+    cells = tuple(
+        Cell(
+            number,
+            source,
+            given=number in given or number in demonstrations,
+            demonstration=number in demonstrations,
+        )
+        for number, source in enumerate(sources, 1)
+    )
+    return Submission("test.ipynb", cells, digest="0" * 64)
+
+
+def run(sandbox, *sources, limits=LIMITS, **flags):
+    work = submission(*sources, **flags)
+    return execute(work, draw_challenge(b"key", work), sandbox, limits)
+
+
+def assert_complete(evidence):
+    """All three answers of ANSWERS were seen."""
+    assert not isinstance(evidence.model, Unavailable), evidence.model
+    assert not isinstance(evidence.init, Unavailable), evidence.init
+    assert all(isinstance(text, str) and text.count("\n") >= 2 for text in evidence.norms), evidence.norms
+
+
+def test_a_complete_submission_answers_everything_in_the_forms_dictated(sandbox):
+    evidence = run(sandbox, *ANSWERS)
+    assert_complete(evidence)
+    challenge = evidence.challenge
+    assert [cell.state for cell in evidence.cells] == ["ok"] * 4
+    assert evidence.model.parameters == 1321
+    assert evidence.model.outputs.shape == challenge.forward.inputs.shape
+    assert [sample.weights.shape for sample in evidence.init.layers] == [
+        (task.draws, task.fan_out, task.fan_in) for task in challenge.layers
+    ]
+    assert [sample.weights.shape for sample in evidence.init.networks] == [
+        (challenge.networks, fan_out, fan_in)
+        for fan_in, fan_out in [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
+    ]
+    assert all(not sample.biases.any() for sample in evidence.init.networks)
+
+
+@pytest.mark.parametrize(
+    ("killer", "said"),
+    [
+        pytest.param(
+            "import os\nos._exit(0)",
+            "ended the run: it left the process (exit code 0)",
+            id="leaves the process",
+        ),
+        pytest.param(
+            "import ctypes\nctypes.string_at(0)", "ended the run: it crashed (SIGSEGV)", id="crashes"
+        ),
+        pytest.param(
+            "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass",
+            "no answer",
+            id="ignores the alarm",
+        ),
+        pytest.param("while True: pass", "took longer than 2 s", id="endless loop"),
+        pytest.param(
+            "kept = []\nwhile True: kept.append(bytearray(100 << 20))",
+            "more than 1024 MB of memory",
+            id="takes all memory",
+        ),
+        pytest.param("raise SystemExit", "SystemExit", id="exits politely"),
+    ],
+)
+def test_a_cell_that_ends_the_process_costs_itself_only(sandbox, killer, said):
+    evidence = run(sandbox, SETUP, Q1, killer, Q2, Q3)
+    assert_complete(evidence)
+    assert [cell.state for cell in evidence.cells] == ["ok", "ok", "error", "ok", "ok"]
+    assert said in evidence.cells[2].error
+
+
+@pytest.mark.parametrize(
+    "body", ["import os; os._exit(1)", "while True: pass", "import ctypes; ctypes.string_at(0)"]
+)
+def test_a_question_that_ends_the_process_costs_itself_only(sandbox, body):
+    limits = replace(LIMITS, question_seconds=1)
+    evidence = run(sandbox, SETUP, Q1, Q2, f"def better_init(module):\n    {body}", limits=limits)
+    assert isinstance(evidence.init, Unavailable)
+    assert evidence.init.state == "not reached"
+    assert not isinstance(evidence.model, Unavailable)
+    assert all(isinstance(text, str) for text in evidence.norms)
+
+
+def test_demonstrations_are_left_out_and_run_when_something_needs_them(sandbox):
+    demonstration = "shown = 5"
+    left_out = run(sandbox, demonstration, *ANSWERS, demonstrations={1})
+    assert_complete(left_out)
+    assert left_out.cells[0].state == "left out"
+    needed = run(sandbox, demonstration, "print(shown + 1)", *ANSWERS, demonstrations={1})
+    assert_complete(needed)
+    assert [cell.state for cell in needed.cells] == ["ok"] * 6
+
+
+def test_open_stubs_are_not_answered_and_errors_are_not_reached(sandbox):
+    stub = "raise NotImplementedError('{0} is not answered yet: see the TODO')"
+    evidence = run(
+        sandbox,
+        SETUP,
+        "model = nn.Sequential(" + "(_ for _ in ()).throw(NotImplementedError('q1 is not answered yet')))",
+        f"def print_gnorms(model):\n    {stub.format('q2')}",
+        "def better_init(module):\n    1 / 0",
+    )
+    assert evidence.model.state == "not answered"
+    assert [text.state for text in evidence.norms] == ["not answered"] * len(evidence.norms)
+    assert evidence.init.state == "not reached"
+    assert "ZeroDivisionError" in evidence.init.reason
+
+
+def test_a_syntax_error_in_an_answer_is_named_with_its_cell(sandbox):
+    evidence = run(sandbox, SETUP, Q1, "def print_gnorms(model):\n    gnorm = ?", Q3)
+    assert evidence.norms[0].state == "not reached"
+    assert "code cell 3" in evidence.norms[0].reason
+    assert "SyntaxError" in evidence.norms[0].reason
+    assert not isinstance(evidence.init, Unavailable)
+
+
+def test_an_answer_sent_before_the_question_does_not_count(sandbox):
+    forge = (
+        "import socket, json, struct\n"
+        "import inithw.wire as w\n"
+        "import gc\n"
+        "for s in [o for o in gc.get_objects() if isinstance(o, socket.socket)]:\n"
+        "    w.send_json(s, {'token': 'guessed', 'error': ''})\n"
+    )
+    evidence = run(sandbox, SETUP, Q1, forge, Q2, Q3)
+    assert evidence.cells[2].state == "error"
+    assert_complete(evidence)  # run again without the forging cell
+
+
+def test_data_captured_as_default_arguments_is_the_judges_too(sandbox):
+    captured = Q2.replace(
+        "def print_gnorms(model):", "def print_gnorms(model, train_x=train_x, train_y=train_y):"
+    )
+    plain, defaults = run(sandbox, *ANSWERS), run(sandbox, SETUP, Q1, captured, Q3)
+    assert plain.norms == defaults.norms
+
+
+def test_a_value_returned_and_not_printed_is_what_a_notebook_would_show(sandbox):
+    returning = Q2.replace(
+        'print(name, "{:.8f}".format(param.grad.norm()))', "norms.append(param.grad.norm().item())"
+    )
+    returning = (
+        returning.replace("    loss.backward()", "    loss.backward()\n    norms = []") + "    return norms\n"
+    )
+    evidence = run(sandbox, SETUP, Q1, returning, Q3)
+    assert all(text.startswith("[") for text in evidence.norms)
+
+
+def test_too_much_written_ends_the_cell_that_wrote_it(sandbox):
+    limits = replace(LIMITS, scratch_bytes=4 << 20)
+    flood = "import time\nfor n in range(100):\n    open(f'f{n}', 'wb').write(bytes(1 << 20))\n    time.sleep(0.02)"
+    evidence = run(sandbox, SETUP, Q1, flood, Q2, Q3, limits=limits)
+    assert evidence.cells[2].state == "error"
+    assert "4 MB" in evidence.cells[2].error
+    assert_complete(evidence)
+
+
+def test_nothing_is_left_behind(sandbox, tmp_path):
+    before = set(Path("/tmp").glob("inithw-*"))
+    run(sandbox, *ANSWERS, "open('note.txt', 'w').write('x')")
+    assert set(Path("/tmp").glob("inithw-*")) <= before
+
+
+def test_a_dead_preloaded_process_is_replaced(sandbox):
+    assert_complete(run(sandbox, *ANSWERS))
+    os.kill(sandbox._process.pid, 9)
+    sandbox._process.wait()
+    assert_complete(run(sandbox, *ANSWERS))
+
+
+def test_running_out_of_total_time_marks_the_rest_not_reached(sandbox):
+    limits = replace(LIMITS, notebook_seconds=1, total_seconds=1)
+    evidence = run(sandbox, SETUP, "import time\ntime.sleep(9)", Q1, Q2, Q3, limits=limits)
+    assert evidence.cells[-1].state == "not reached"
+    assert isinstance(evidence.model, Unavailable)
+    assert evidence.model.state == "not reached"
