@@ -13,102 +13,107 @@
 # %% [markdown]
 # # Initialization and local linearization of a deep ReLU network
 #
-# You train the same small network from several initializations, and for each of them look at three things:
-# the **gradient norm of every layer**, the **singular values and features of the network's linearization**,
-# and the **function it learns**. At the end you can tell from the first two what the third will be.
+# [![Open Google Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
 #
-# | what you hand in | where | how it is graded |
+# You start the same small network in several ways. Each time you look at three things: the **gradient norm of every
+# layer**, the **singular values and features of the network's linearization**, and the **function that it learns**.
+# In the end the first two will tell you the third before you train.
+#
+# | what you hand in | where it goes | how it is graded |
 # |---|---|---|
-# | three code answers, **q1**, **q2**, **q3** | at `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically, 10 points |
-# | eleven written answers, **W1** to **W11** | in the cell under each question | by the staff |
+# | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically, 10 points |
+# | eleven written answers, **W1** to **W11** | in the cell under each question | by the course staff |
 #
-# Everything else is given. Run the cells from top to bottom; the whole notebook takes a few seconds.
-# A cell that needs an answer you have not written yet stops with `q1 is not answered yet`, and says where to write it.
+# All other code is given. Run the cells from top to bottom; that takes some ten seconds. A cell that needs an answer
+# you have not written yet stops with a message such as `q1 is not answered yet`. Training is random, your grade is not:
+# the grader tries your code with many random seeds.
 
 # %% tags=["demonstration"]
-# On Google Colab this installs the local checks; anywhere else it does nothing (see README.md for installing).
+# On Google Colab this installs what Colab lacks, the local checks. Anywhere else it does nothing: see README.md.
 import importlib.util
 import subprocess
 import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("otter") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "otter-grader>=6"], check=False)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "otter-grader"], check=False)
 
 # %%
 import functools
+import io
 import math
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.optim as optim
+from IPython.display import Image, display
+from tqdm import tqdm
 
 
 def todo(question):
-    """Stand where an answer is missing, and say so."""
+    """Stands where an answer is missing, and says so."""
     raise NotImplementedError(
         f'{question} is not answered yet: find todo("{question}") in this notebook and put your code in its place.'
     )
 
 
 # %% tags=["demonstration"]
-# Local checks: grader.check("q1") looks at your answer to q1. Nothing to do in this cell.
+# Local checks: grader.check("q1") takes a first look at your answer to q1. Nothing to do in this cell.
 from pathlib import Path
 
 
 class LocalChecks:
-    """Runs the public Otter tests in the folder `tests`, or says in one line why it cannot."""
-
-    def __init__(self, folder="tests"):
-        self.folder = Path(folder)
+    """Runs the public Otter tests, or says in one line why it cannot."""
 
     def check(self, question):
-        if not (self.folder / f"{question}.py").is_file():
-            print(f"{question}: not checked, no file {self.folder}/{question}.py beside this notebook. Put the folder there and try again.")
+        folder = next((folder for folder in ("tests", ".") if Path(folder, f"{question}.py").is_file()), None)
+        if folder is None:
+            print(f"{question}: not checked, tests/{question}.py is missing. Put the folder tests beside this notebook.")
             return
         try:
             import otter
 
-            result = otter.Notebook(tests_dir=str(self.folder)).check(question, global_env=globals())
+            cases = otter.Notebook(tests_dir=folder).check(question, global_env=globals()).test_case_results
         except ImportError:
-            print(f'{question}: not checked, Otter is not installed. To get it: pip install "otter-grader>=6"')
+            print(f"{question}: not checked, Otter is not installed. To install it: pip install otter-grader")
             return
         except Exception as error:
             print(f"{question}: not checked, Otter stopped with {type(error).__name__}: {error}")
             return
-        for case in result.test_case_results:
-            verdict = "as expected" if case.passed else "LOOK AGAIN: " + case.message.rsplit("Error: ", 1)[-1].strip()
-            print(f"{case.test_case.name}: {verdict}")
-        for case in result.test_case_results:
-            if case.test_case.success_message and result.passed_all:
+        for case in cases:
+            problem = "" if case.passed else case.message.rsplit("Error: ", 1)[-1].strip()
+            print(f"{case.test_case.name}: {f'NOT YET, {problem}' if problem else 'as expected'}")
+            if case.test_case.success_message:
                 print(case.test_case.success_message)
 
 
 grader = LocalChecks()
 
 # %%
-# How the figures look: a palette that colour-blind readers can tell apart (Okabe and Ito), never colour alone.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
+# How the figures look: a palette that colour-blind readers can tell apart (Okabe and Ito), and never colour alone.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 plt.rcParams.update(
     {
         "axes.grid": True,
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": "medium",
-        "figure.dpi": 90,
+        "figure.dpi": 100,
         "grid.alpha": 0.3,
+        "legend.fontsize": "small",
         "legend.frameon": False,
     }
 )
 
 
 def show(figure, description):
-    """Display a figure with `description` as its alternative text."""
-    from IPython.display import display
-
-    display(figure, metadata={"image/png": {"alt": description}})
+    """Display a figure with `description` as its alternative text, and close it."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
     plt.close(figure)
+    display(Image(picture.getvalue(), alt=description))
 
 
 # %% [markdown]
@@ -148,7 +153,7 @@ test_x = np.linspace(-1, 1, TEST_N)
 test_y = f_true(test_x)
 
 # %% tags=["demonstration"]
-figure, axes = plt.subplots(figsize=(7, 3.2))
+figure, axes = plt.subplots(figsize=(8, 3.4), layout="tight")
 axes.scatter(train_x, train_y, s=3, color=GREY, label="training data (noisy)")
 axes.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
 axes.set(xlabel="x", ylabel="y", title=f"{TRAIN_N} training points around the true function")
@@ -161,20 +166,19 @@ show(figure, "Scatter of the training points around the smooth odd curve of the 
 # The first network has one hidden layer of 20 ReLU units. It is trained by stochastic gradient descent with momentum,
 # on mini-batches of 32 points, for about ten passes through the data.
 #
-# `train_model` returns the model and its predictions on the test points. Give it a list as `log`, and it also
-# records the losses there: one entry every ten steps with the loss on that mini-batch, one per epoch with the test loss.
+# `train_model` returns the model, the test points, and its predictions there. Give it a list as `log`, and it records
+# the losses in it: at every step the loss on the mini-batch, once per epoch the loss on the test data.
 
 # %%
 def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=train_y, log=None):
     """Train `model` in place on the mean squared error.
 
     Returns the model, the test points, shape (TEST_N,), and its predictions there, same shape.
-    Appends {"step", "train_loss"} and {"step", "test_loss"} records to the list `log`.
+    Appends {"step": ..., "train_loss": ...} and {"step": ..., "test_loss": ...} records to the list `log`.
     """
     np.random.seed(seed)
     torch.manual_seed(seed)
     log = [] if log is None else log
-    log_interval = 10
     eval_interval = int(TRAIN_N / batch_size) + 1
     optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
     criterion = nn.MSELoss()
@@ -194,8 +198,7 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if (step + 1) % log_interval == 0:
-            log.append({"step": step, "train_loss": loss.item()})
+        log.append({"step": step, "train_loss": loss.item()})
         if (step + 1) % eval_interval == 0 or step + 1 == n_steps:
             with torch.no_grad():
                 pred = model(test_inputs).view(-1)
@@ -205,30 +208,37 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
 
 def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, train_y=train_y):
     """Draw the losses of a run and the function that it learned, and print the final test loss."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.8))
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.8, wspace=0.2)
+    figure.suptitle(title, fontweight="bold")
+    losses = {}
     for key, style in {
-        "train_loss": {"color": GREY, "label": "training (one batch, noisy targets)"},
-        "test_loss": {"color": BLUE, "marker": "o", "label": "test (noise-free)"},
+        "train_loss": {"color": GREY, "linewidth": 0.8, "label": "on the training batch (noisy)"},
+        "test_loss": {"color": BLUE, "marker": "o", "label": "on the test data (noise-free)"},
     }.items():
-        steps, losses = np.array([(entry["step"] + 1, entry[key]) for entry in log if key in entry]).T
-        left.plot(steps, np.where(np.isfinite(losses), losses, np.nan), **style)
-        lost = steps[~np.isfinite(losses)]
-    final = losses[-1]
-    left.set(xlabel="training step", ylabel="mean squared error", yscale="log", xlim=(0, steps[-1] * 1.02), title="Loss")
-    if len(lost):
-        left.text(0.5, 0.5, f"not a number by step {int(lost[0])}", transform=left.transAxes, ha="center", color=ORANGE)
+        steps, losses[key] = np.array([(entry["step"] + 1, entry[key]) for entry in log if key in entry]).T
+        finite = np.isfinite(losses[key])
+        left.plot(steps[finite], losses[key][finite], **style)
+    left.set(xlabel="training step", ylabel="mean squared error (log scale)", yscale="log")
+    if np.isfinite(losses["train_loss"]).all():
+        left.set(xlim=(0, n_steps), ylim=(1e-3, 1))
     else:
-        left.legend()
+        end = int(np.isfinite(losses["train_loss"]).argmin()) + 1
+        left.axvline(end, color=ORANGE, linestyle="--", label=f"not finite from step {end} on")
+        left.lines[0].set_marker("s")
+        left.set(xlim=(0, 2 * end))
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
     right.scatter(train_x, train_y, s=2, color=GREY, alpha=0.4, label="training data")
     right.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
-    right.plot(evaluated_x, evaluated_pred, color=ORANGE, linewidth=2, linestyle="--", label="network")
-    if not np.isfinite(evaluated_pred).all():
-        right.text(0.5, 0.1, "no prediction: the outputs are not numbers", transform=right.transAxes, ha="center", color=ORANGE)
-    right.set(xlabel="x", ylabel="y", xlim=(-1.05, 1.05), ylim=(-1.15, 1.15), title="Function")
-    right.legend(loc="upper left", fontsize="small")
-    figure.suptitle(title)
-    show(figure, f"{title}: loss over the training steps, and the learned function beside the true one; final test loss {final:.4g}")
+    if np.isfinite(evaluated_pred).all():
+        right.plot(evaluated_x, evaluated_pred, color=ORANGE, linewidth=2.5, linestyle="--", label="network")
+    else:
+        right.text(0, -1, "the network's outputs are not numbers", ha="center", color=ORANGE)
+    right.set(xlabel="x", ylabel="y", xlim=(-1.05, 1.05), ylim=(-1.15, 1.15))
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    final = losses["test_loss"][-1]
+    show(figure, f"{title}. Left: loss over the training steps, final test loss {final:.4g}. Right: the learned and the true function.")
     print(f"final test loss: {final:.5f}")
 
 
@@ -253,8 +263,8 @@ model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr,
 show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 
 # %% [markdown]
-# The network follows the main swing of the function and misses the finer ones. The next section adds depth.
-# First, a way to look inside a network.
+# The network follows the largest swings of the function and cuts through the smaller ones. Before a deeper network tries
+# to do better, here is a way to look inside.
 #
 # ### Local linearization
 #
@@ -280,18 +290,19 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 # - Moving the weights by $\delta$ along $\mathbf{v}_k$ changes the outputs by $\delta\, \mathbf{J} \mathbf{v}_k = \delta\, \sigma_k \mathbf{u}_k$.
 #   The column $\sigma_k \mathbf{u}_k$ of $\mathbf{U} \boldsymbol{\Sigma}$, one value per training point, is a function of $x$:
 #   the $k$-th **principal feature** $\varphi_k(x)$.
-# - The **singular value** $\sigma_k$ is the length of that feature: how much the function moves per unit of weight.
-#   To first order, a gradient step on the mean squared error shrinks the error along $\mathbf{u}_k$ at a rate proportional to
-#   $\sigma_k^2$. Large $\sigma_k$: learned quickly, and too quickly if the learning rate is large. Tiny $\sigma_k$: practically never learned.
+# - The **singular value** $\sigma_k = \lVert \sigma_k \mathbf{u}_k \rVert$ is the size of that feature: how far the outputs move per unit of weight.
+#   While the linearization holds, a step of gradient descent with learning rate $\eta$ on the mean squared error multiplies
+#   the part of the error along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part hardly changes;
+#   below $-1$, it grows.
 #
-# **The rank, and a cheap exact SVD.** With one input, a ReLU network is piecewise linear in $x$. Take a piece: the same
-# units are on throughout. There, the entry of $\nabla_\mathbf{w} f$ for a weight is (the unit's input, affine in $x$)
-# times (the derivative of the output with respect to the unit, constant in $x$). So on a piece every row of $\mathbf{J}$ is
-# $\mathbf{a} + x\, \mathbf{b}$ with the same $\mathbf{a}, \mathbf{b} \in \mathbb{R}^m$: the rows of one piece span at most
-# two dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. It finds an orthonormal basis
-# $\mathbf{Q} \in \mathbb{R}^{n \times q}$, $q \le 2P$, of the functions that are affine on every piece,
-# so $\mathbf{J} = \mathbf{Q} (\mathbf{Q}^\top \mathbf{J})$, and decomposes the small matrix
-# $\mathbf{Q}^\top \mathbf{J} \in \mathbb{R}^{q \times m}$ in place of $\mathbf{J}$. Nothing is approximated.
+# **The rank, and a cheap exact SVD.** A ReLU network with one input is piecewise linear in $x$; on one piece the same
+# units are on throughout. There, the derivative of the output with respect to a weight is the product of what enters
+# the weight, affine in $x$, and the derivative with respect to what leaves it, constant in $x$. So on a piece the rows of
+# $\mathbf{J}$ are $(\mathbf{a} + x\, \mathbf{b})^\top$ with the same $\mathbf{a}, \mathbf{b} \in \mathbb{R}^m$. They span at most two
+# dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. It makes an orthonormal basis
+# $\mathbf{Q} \in \mathbb{R}^{n \times q}$, $q \le 2P$, of the functions that are affine on every piece. Then
+# $\mathbf{J} = \mathbf{Q} (\mathbf{Q}^\top \mathbf{J})$, and the SVD of the small matrix
+# $\mathbf{Q}^\top \mathbf{J} \in \mathbb{R}^{q \times m}$ gives that of $\mathbf{J}$. Nothing is approximated.
 
 # %%
 def feature_matrix(model):
@@ -343,69 +354,79 @@ def svd_local_linearization(model):
         # Not a network of linear pieces, so no shortcut.
         basis, reduced = torch.eye(TRAIN_N, dtype=torch.double), features
     u, s, _ = torch.linalg.svd(reduced, full_matrices=False)
-    principal_feature = basis @ u * s
+    r = int((s > s[0] * max(features.shape) * torch.finfo(s.dtype).eps).sum())  # beyond the rank: rounding errors
+    principal_feature = basis @ u[:, :r] * s[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
-    return m, s.numpy(), (principal_feature * torch.where(extreme < 0, -1.0, 1.0)).numpy()
+    return m, s[:r].numpy(), (principal_feature * extreme.sign()).numpy()
 
 
 # %%
-def draw_linearization(axes, m, singular_values, principal_feature):
+def draw_linearization(axes, singular_values, principal_feature):
     """Draw singular values, principal features over x, and the first two features against each other."""
     values, features, plane = axes
+    values.set(xlabel="k", ylabel=r"singular value $\sigma_k$ (log scale)", yscale="log", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
+    features.set(xlabel="x", ylabel=r"principal feature $\varphi_k(x)$", xlim=(-1.02, 1.02))
+    plane.set(xlabel=r"first feature $\varphi_1(x)$", ylabel=r"second feature $\varphi_2(x)$")
     if not np.isfinite(singular_values).all():
         for ax in axes:
             ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
         return
-    top = singular_values[:20]
-    values.bar(np.arange(len(top)) + 1, top, color=BLUE)
-    values.set(yscale="log", xlabel="k", ylabel=r"singular value $\sigma_k$", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
-    values.set_title(f"{min(len(singular_values), 20)} largest singular values")
+
+    rank = len(singular_values)
+    values.plot(np.arange(min(rank, 20)) + 1, singular_values[:20], "o-", color=BLUE, linewidth=0.8)
+    values.set_title(f"rank {rank}" + (", 20 largest singular values" if rank > 20 else ", all singular values"))
 
     order = np.argsort(train_x)
-    for k in reversed(range(min(principal_feature.shape[1], 10))):
-        style = {0: {"color": BLUE, "linewidth": 2.5, "label": "feature 1"},
-                 1: {"color": ORANGE, "linewidth": 2, "linestyle": "--", "label": "feature 2"},
-                 2: {"color": GREY, "linewidth": 0.8, "label": "features 3 to 10"}}.get(k, {"color": GREY, "linewidth": 0.8})
+    styles = [
+        {"color": BLUE, "linewidth": 2.5, "label": "k = 1", "zorder": 3},
+        {"color": ORANGE, "linewidth": 2, "linestyle": "--", "label": "k = 2", "zorder": 3},
+        {"color": GREY, "linewidth": 0.8, "label": "k = 3 to 10"},
+    ]
+    for k in range(min(rank, 10)):
+        style = styles[k] if k < 3 else {**styles[2], "label": None}
         features.plot(train_x[order], principal_feature[order, k], **style)
-    features.set(xlabel="x", ylabel=r"principal feature $\varphi_k(x)$", xlim=(-1.02, 1.02))
-    features.set_title("10 largest principal features")
-    features.legend(*(item[::-1] for item in features.get_legend_handles_labels()), fontsize="small")
+    features.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
-    first, second = principal_feature[:, 0], principal_feature[:, min(1, principal_feature.shape[1] - 1)]
-    dots = plane.scatter(first, second, c=train_x, s=4, cmap="cividis")
-    for x in (-1, 0, 1):
+    first, second = principal_feature[:, 0], principal_feature[:, 1] if rank > 1 else np.zeros(TRAIN_N)
+    dots = plane.scatter(first, second, c=train_x, s=4, cmap="cividis", vmin=-1, vmax=1)
+    for x, marker, size in ((-1, "<", 9), (0, "s", 7), (1, ">", 9)):
         nearest = np.abs(train_x - x).argmin()
-        plane.annotate(f"x = {x}", (first[nearest], second[nearest]), xytext=(4, 4), textcoords="offset points", fontsize="small")
-    plane.set(xlabel=r"feature 1, $\varphi_1(x)$", ylabel=r"feature 2, $\varphi_2(x)$", title="First two features, colour is x")
-    plane.figure.colorbar(dots, ax=plane, label="x")
-
-
-def visualize(m, singular_values, principal_feature):
-    """Draw one linearization."""
-    figure, axes = plt.subplots(1, 3, figsize=(14, 3.6), layout="constrained")
-    draw_linearization(axes, m, singular_values, principal_feature)
-    show(figure, "Singular values, principal features over x, and the first two principal features against each other")
+        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": f"x = {x}"}
+        plane.plot(first[nearest], second[nearest], marker=marker, markersize=size, **style)
+    # Never zoom in on differences that are tiny beside the features themselves.
+    least = 0.2 * np.abs(principal_feature[:, :2]).max()
+    for axis in ("x", "y"):
+        low, high = getattr(plane, f"get_{axis}lim")()
+        spare = max(0, least - (high - low)) / 2
+        plane.set(**{f"{axis}lim": (low - spare, high + spare)})
+    plane.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    plane.figure.colorbar(dots, ax=plane, label="x", ticks=[-1, -0.5, 0, 0.5, 1])
 
 
 def compare(linearizations, same_limits=True):
-    """Draw several linearizations, {title: (m, singular values, principal features)}, one below the other.
+    """Draw linearizations, {title: (m, singular values, principal features)}, one below the other.
 
-    The singular values always share one axis; `same_limits` says whether the features do too.
+    The singular values share their axis; `same_limits` says whether the features do too.
     """
-    figure = plt.figure(figsize=(14, 3.6 * len(linearizations)), layout="constrained")
-    rows = figure.subfigures(len(linearizations), 1)
-    drawn = []
-    for row, (title, linearization) in zip(rows, linearizations.items()):
-        row.suptitle(title, fontweight="bold")
-        drawn.append(row.subplots(1, 3))
-        draw_linearization(drawn[-1], *linearization)
-    for column in zip(*drawn) if same_limits else [next(zip(*drawn))]:
-        for which in ("xlim", "ylim"):
-            limits = np.array([getattr(ax, f"get_{which}")() for ax in column])
+    height = 3.9 * len(linearizations)
+    figure, rows = plt.subplots(len(linearizations), 3, figsize=(14, height), squeeze=False)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.55 / height, top=1 - 0.75 / height, wspace=0.25, hspace=0.48)
+    for axes, (title, (_, singular_values, principal_feature)) in zip(rows, linearizations.items()):
+        draw_linearization(axes, singular_values, principal_feature)
+        axes[0].text(0, 1.15, title, transform=axes[0].transAxes, fontweight="bold", fontsize="large")
+    for column in rows.T if same_limits else rows.T[:1]:
+        for limits in ("xlim", "ylim"):
+            bounds = [getattr(ax, f"get_{limits}")() for ax in column]
             for ax in column:
-                ax.set(**{which: (limits.min(), limits.max())})
-    show(figure, f"Singular values and principal features, one row each: {', '.join(linearizations)}")
+                ax.set(**{limits: (np.min(bounds), np.max(bounds))})
+    titles = "; ".join(title for title in linearizations if title) or "the network"
+    show(figure, f"Singular values, principal features over x, and the first two features against each other. Rows: {titles}.")
+
+
+def visualize(m, singular_values, principal_feature, title=""):
+    """Draw one linearization."""
+    compare({title: (m, singular_values, principal_feature)})
 
 
 # %% tags=["demonstration"]
@@ -413,9 +434,9 @@ shallow = svd_local_linearization(model)
 visualize(*shallow)
 
 # %% [markdown]
-# **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic. Middle: at which $x$ do the features
-# bend? Right: the curve that the network draws in the plane of its first two features as $x$ runs from $-1$ to $1$. Points
-# that lie together there are points that these two features cannot tell apart.
+# **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic, and the title gives the rank.
+# Middle: where do the features bend or jump, and is every part of the interval treated alike? Right: the same first two
+# features as coordinates; points that lie together there are points that these two features cannot tell apart.
 #
 # ## A deeper network
 #
@@ -449,6 +470,7 @@ grader.check("q1")
 #
 # from otter.test_files import test_case
 #
+# OK_FORMAT = False
 # name = "q1"
 # points = 3
 #
@@ -457,7 +479,7 @@ grader.check("q1")
 #     import torch
 #
 #     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
-#     assert len(model) == 9, f"model has {len(model)} modules, expected 9"
+#     assert len(model) == 9, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
 #
 #
 # def test_parameters(model):
@@ -482,8 +504,8 @@ grader.check("q1")
 # %% [markdown]
 # ### When the weight scale is too small
 #
-# Training a deep network depends on where it starts. In this part every weight starts uniform in
-# $[-0.03, 0.03]$, every bias at zero.
+# How a deep network trains depends on where it starts. In this part every weight starts uniform in
+# $[-0.03, 0.03]$ and every bias at zero.
 
 # %%
 def naive_init(scale, module):
@@ -495,17 +517,27 @@ def naive_init(scale, module):
 
 np.random.seed(200)
 torch.manual_seed(200)
-model.apply(functools.partial(naive_init, 0.03))
+model.apply(functools.partial(naive_init, 0.03));
 
 # %% [markdown]
-# The weight matrices of the network are $\mathbf{W}_0, \mathbf{W}_2, \mathbf{W}_4, \mathbf{W}_6, \mathbf{W}_8$, numbered as in `model`
-# (the odd numbers are the ReLUs). With the loss $L(\mathbf{w}) = \frac{1}{n} \lVert \mathbf{f}(\mathbf{w}) - \mathbf{y} \rVert^2$ on all training
-# points, the gradient $\nabla_{\mathbf{W}_\ell} L$ has the shape of $\mathbf{W}_\ell$. Its norm tells how far one step of gradient
-# descent moves this layer: almost nothing, a sensible distance, or off the map.
+# **Why the scale matters.** The weight matrices $\mathbf{W}_0, \mathbf{W}_2, \mathbf{W}_4, \mathbf{W}_6, \mathbf{W}_8$ carry their
+# position in `model`; the odd positions are the ReLUs. Let $\mathbf{a}_\ell \in \mathbb{R}^{d_\ell}$ be the input of layer $\ell$ for one
+# data point, $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_\ell + \mathbf{b}_\ell \in \mathbb{R}^{d_{\ell+2}}$ its output, and
+# $\mathbf{a}_{\ell+2} = \mathrm{ReLU}(\mathbf{z}_\ell)$ what the next layer gets. Backpropagation computes, for a loss $L$,
+#
+# $$\nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_\ell^\top,
+# \qquad
+# \boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L
+# = \mathbf{1}[\mathbf{z}_\ell > 0] \odot \mathbf{W}_{\ell+2}^\top \boldsymbol{\delta}_{\ell+2},$$
+#
+# summed over the data points. The signal $\mathbf{a}_\ell$ has passed through all the layers before $\ell$, the error
+# $\boldsymbol{\delta}_\ell$ through all those behind it. Every layer on the way multiplies by its weights, so a factor that is
+# harmless in one layer acts as a power in a deep network. The norm of $\nabla_{\mathbf{W}_\ell} L$ shows the outcome: it is how far
+# a step of gradient descent moves that layer, up to the learning rate.
 #
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
-# > to that matrix**, the square root of the sum of its squared entries (for a matrix also called the Frobenius norm).
-# > Your code must work for a network of any depth and width.
+# > to that matrix**, on all training data. It is the square root of the sum of the gradient's squared entries, which for a
+# > matrix is also called the Frobenius norm. Your code must work for a network of any depth and width.
 
 # %%
 def print_gnorms(model):
@@ -542,6 +574,7 @@ grader.check("q2")
 #
 # from otter.test_files import test_case
 #
+# OK_FORMAT = False
 # name = "q2"
 # points = 2
 #
@@ -589,15 +622,16 @@ grader.check("q2")
 # %%
 def show_gnorms(gnorms):
     """Draw gradient norms, {label: {parameter name: norm}}, layer by layer on a logarithmic axis."""
-    figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8, 3.8), layout="tight")
     styles = [(BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":")]
     for (label, norms), (color, marker, linestyle) in zip(gnorms.items(), styles):
-        ax.plot(range(len(norms)), norms.values(), color=color, marker=marker, linestyle=linestyle, label=label)
-    ax.set_xticks(range(len(norms)), norms)
-    ax.set(yscale="log", xlabel="weight matrix, from input to output", ylabel="L2 norm of the loss gradient")
-    ax.set(title="Gradient norm of each layer at initialization", ylim=(1e-7, 1e7))
-    ax.legend()
-    show(figure, f"Gradient norm of each weight matrix on a logarithmic axis for {', '.join(gnorms)}")
+        layers, heights = range(len(norms)), list(norms.values())
+        ax.plot(layers, heights, color=color, marker=marker, linestyle=linestyle)
+        ax.text(layers[-1] + 0.15, heights[-1], label, color=color, va="center")
+    ax.set_xticks(layers, norms)
+    ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the loss gradient (log scale)")
+    ax.set(title="Gradient norm of each layer at initialization", yscale="log", xlim=(-0.2, len(norms)), ylim=(1e-7, 1e7))
+    show(figure, f"Gradient norm of each weight matrix on a logarithmic axis, for {', '.join(gnorms)}")
 
 
 # %% tags=["demonstration"]
@@ -612,7 +646,7 @@ show_gnorms({"uniform ±0.03": gnorms_small})
 # *Your answer to W1 here.*
 
 # %% [markdown]
-# Next, train this network. The linearization before and after training is drawn with equal limits, one below the other.
+# Now this network is trained. Its linearization before training is kept for comparison.
 
 # %% tags=["demonstration"]
 small_before = svd_local_linearization(model)
@@ -629,17 +663,23 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 # %% [markdown]
 # *Your answer to W2 here.*
 
+# %% [markdown]
+# The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
+# network's output, and at what size?
+
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(model)
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
 
 # %% [markdown]
-# If a figure is hard to read, the numbers behind it may help: the first three principal features (columns) at the first
-# training points (rows), before and after.
+# Where the figure is hard to read, the numbers help: the first four principal features (columns) at six training points
+# (rows).
 
 # %% tags=["demonstration"]
-print("before training\n", small_before[2][:6, :3])
-print("after training\n", small_after[2][:6, :3])
+for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
+    print(when)
+    for x, row in zip(train_x[:6], principal_feature):
+        print(f"  x = {x:5.2f}:", "  ".join(f"{value:9.1e}" for value in row[:4]))
 
 # %% [markdown]
 # #### Question W3
@@ -652,12 +692,13 @@ print("after training\n", small_after[2][:6, :3])
 # %% [markdown]
 # ### When the weight scale is too large
 #
-# Now every weight starts uniform in $[-3, 3]$.
+# Now every weight starts uniform in $[-3, 3]$, a hundred times wider than before. Before you run on, guess: by which factor
+# will the gradient norms change?
 
 # %%
 np.random.seed(300)
 torch.manual_seed(300)
-model.apply(functools.partial(naive_init, 3.0))
+model.apply(functools.partial(naive_init, 3.0));
 
 # %%
 gnorms_large = print_gnorms(model)
@@ -685,7 +726,7 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 # %% [markdown]
 # #### Question W5
 #
-# What happened when we tried to train this model? (`log` holds the losses of this run; `model[0].weight` the weights.)
+# What happened when we tried to train this model? (The losses of the first steps are in `log[:5]`.)
 
 # %% [markdown]
 # *Your answer to W5 here.*
@@ -693,9 +734,11 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 # %% [markdown]
 # ### A better initialization
 #
+# Both scales above were picked by hand, the same for every layer.
+#
 # > **q3.** Complete `better_init` with an initialization that you learned in this course. The standard deviation of a layer's
-# > weights must follow from that layer's own fan: `module.in_features`, `module.out_features`, or both. Draw **every weight afresh**:
-# > when `better_init` is called, the old weights may be `NaN`, as they are now. Biases start at zero.
+# > weights must follow from that layer's own fan: its `in_features`, its `out_features`, or both. Draw **every weight
+# > afresh**: when `better_init` is called, the old weights may be `NaN`. Biases start at zero.
 
 # %%
 def better_init(module):
@@ -711,7 +754,7 @@ def better_init(module):
 
 np.random.seed(600)
 torch.manual_seed(600)
-model.apply(better_init)
+model.apply(better_init);
 
 # %%
 gnorms_better = print_gnorms(model)
@@ -724,6 +767,7 @@ grader.check("q3")
 #
 # from otter.test_files import test_case
 #
+# OK_FORMAT = False
 # name = "q3"
 # points = 3
 #
@@ -779,11 +823,12 @@ better_before = svd_local_linearization(model)
 compare({"uniform ±3, before training": large_before, "better_init, before training": better_before}, same_limits=False)
 
 # %% [markdown]
-# The singular values share one axis. The features do **not**: read the numbers on their axes.
+# The singular values share one axis. The features do **not**: read the numbers at their axes.
 #
 # #### Question W7
 #
 # Compare the linearization of the freshly initialized model with that of the model with very large weights before training.
+# What is alike, what differs?
 
 # %% [markdown]
 # *Your answer to W7 here.*
@@ -803,7 +848,7 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, better_init
 
 # %% tags=["demonstration"]
 better_after = svd_local_linearization(model)
-compare({"one hidden layer, trained": shallow, "four hidden layers, better_init, trained": better_after}, same_limits=False)
+compare({"one hidden layer, trained": shallow, "four hidden layers, better_init, trained": better_after})
 
 # %% [markdown]
 # #### Question W9
@@ -816,8 +861,9 @@ compare({"one hidden layer, trained": shallow, "four hidden layers, better_init,
 # %% [markdown]
 # ## Out-of-distribution generalization
 #
-# What does the network do where it has seen no data? The new training set has $x \in [-1, 0.4]$ only;
-# the test set still covers $[-1, 1]$. Network, initialization and training are the same as before.
+# The new training set has $x \in [-1, 0.4]$ only. The test set still covers $[-1, 1]$; network, initialization, seeds and
+# training stay the same. The loss speaks about the network at the training points: ask yourself what determines the
+# function anywhere else.
 
 # %%
 np.random.seed(50)
@@ -827,7 +873,7 @@ ood_train_y = f_true(ood_train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 # %%
 np.random.seed(600)
 torch.manual_seed(600)
-model.apply(better_init)
+model.apply(better_init);
 
 # %% tags=["demonstration"]
 log = []
@@ -835,9 +881,9 @@ model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr,
 show_training(log, evaluated_x, evaluated_pred, "Trained on x < 0.4 only", ood_train_x, ood_train_y)
 
 # %% [markdown]
-# #### Question W10
+# ### Question W10
 #
-# Describe the performance of this model.
+# Describe the performance of this model. Look at both parts of the interval.
 
 # %% [markdown]
 # *Your answer to W10 here.*
@@ -849,15 +895,147 @@ compare(
         "one hidden layer, trained": shallow,
         "four hidden layers, better_init, trained on all x": better_after,
         "four hidden layers, better_init, trained on x < 0.4": ood_after,
-    },
-    same_limits=False,
+    }
 )
 
 # %% [markdown]
-# #### Question W11
+# ### Question W11
 #
 # Describe your observation and compare it with (a) the linearization of the network with a single hidden layer;
 # (b) the linearization of the properly initialized network with 4 hidden layers.
 
 # %% [markdown]
 # *Your answer to W11 here.*
+
+# %% [markdown]
+# ## How much does one run prove? (optional, not graded)
+#
+# Every figure above shows a single run: one draw of the weights, one order of the batches. `train_many` trains 64 networks at
+# once, each with weights and batches of its own, by the same rule as `train_model`. It stacks the weights of
+# all networks to arrays of shape $(64, \cdot, \cdot)$ and multiplies them in one go.
+
+# %%
+def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
+    """Train `runs` networks with four hidden layers at once; `init` initializes their linear layers.
+
+    Returns their predictions at the test points, shape (runs, TEST_N).
+    """
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    weights, biases = [], []
+    for fan_in, fan_out in [(1, width), *[(width, width)] * 3, (width, 1)]:
+        layers = [nn.Linear(fan_in, fan_out) for _ in range(runs)]
+        for layer in layers:
+            init(layer)
+        weights.append(torch.stack([layer.weight.detach().T for layer in layers]))
+        biases.append(torch.stack([layer.bias.detach().unsqueeze(0) for layer in layers]))
+    params = weights + biases
+    velocities = [torch.zeros_like(param) for param in params]
+
+    def outputs(params, x):
+        """Outputs of every network at its own points: (runs, points) to (runs, points)."""
+        hidden, depth = x.unsqueeze(-1), len(params) // 2
+        for layer in range(depth):
+            hidden = torch.baddbmm(params[depth + layer], torch.relu(hidden) if layer else hidden, params[layer])
+        return hidden.squeeze(-1)
+
+    inputs, targets = torch.from_numpy(train_x).float(), torch.from_numpy(train_y).float()
+    epochs = math.ceil(n_steps * batch_size / TRAIN_N)
+    orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in range(runs)])
+    for step in range(n_steps):
+        batch = orders[:, step * batch_size : (step + 1) * batch_size]
+        params = [param.requires_grad_() for param in params]
+        # The sum over the networks: none depends on the weights of another, so each gets its own gradient.
+        loss = (outputs(params, inputs[batch]) - targets[batch]).square().mean(dim=1).sum()
+        gradients = torch.autograd.grad(loss, params)
+        with torch.no_grad():
+            velocities = [0.9 * velocity + gradient for velocity, gradient in zip(velocities, gradients)]
+            params = [param - lr * velocity for param, velocity in zip(params, velocities)]
+    return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
+
+
+def show_losses(ax, losses):
+    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run."""
+    spread = np.random.default_rng(0).uniform(-0.25, 0.25, size=1000)
+    for position, (label, values) in enumerate(losses.items()):
+        shown = values <= 2  # False for NaN too
+        ax.scatter(position + spread[: shown.sum()], values[shown], s=14, color=BLUE, alpha=0.6)
+        if not shown.all():
+            ax.scatter(position, 3.2, marker="x", s=60, color=ORANGE)
+            ax.text(position + 0.08, 3.2, f"{(~shown).sum()} above 2 or NaN", color=ORANGE, va="center")
+        median = np.median(np.where(shown, values, np.inf))
+        if np.isfinite(median):
+            ax.hlines(median, position - 0.35, position + 0.35, color="black")
+            ax.text(position + 0.37, median, f"{median:.2g}", va="center", fontsize="small")
+    ax.axhline(2.2, color=GREY, linewidth=0.8)
+    ax.set_xticks(range(len(losses)), losses)
+    ax.set(yscale="log", xlim=(-0.6, len(losses) - 0.25), ylim=(1e-3, 5), ylabel="final mean squared error (log scale)")
+
+
+# %% tags=["demonstration"]
+starts = {
+    "uniform ±0.03": functools.partial(naive_init, 0.03),
+    "uniform ±0.3": functools.partial(naive_init, 0.3),
+    "uniform ±3": functools.partial(naive_init, 3.0),
+    "better_init": better_init,
+}
+test_losses = {}
+for label, init in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout):
+    test_losses[label] = np.square(train_many(init) - test_y).mean(axis=1)
+ood_errors = np.square(train_many(better_init, ood_train_x, ood_train_y) - test_y)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2), layout="tight")
+show_losses(left, test_losses)
+left.set(title="Trained on all x: final test loss of 64 runs (bar: median)", xlabel="initialization")
+show_losses(
+    right,
+    {"x < 0.4 (training data)": ood_errors[:, test_x < 0.4].mean(axis=1), "x ≥ 0.4 (no data)": ood_errors[:, test_x >= 0.4].mean(axis=1)},
+)
+right.set(title="better_init, trained on x < 0.4: the same 64 runs, in two parts", xlabel="part of the test data")
+show(figure, "Final test losses of 64 runs for each initialization, and of 64 runs trained on part of the data, inside and outside of it")
+
+# %% [markdown]
+# **What to look at.** Each dot is a run that might have been *the* run of this notebook. How many runs would you need to tell two
+# of these initializations apart? Is the run of the out-of-distribution section typical of the dots on the right? Some runs
+# with the same initialization end badly although most end well: a claim such as "this initialization works" is about the
+# distribution. The grader therefore judges `better_init` by the median over many seeds, and one unlucky run costs nothing.
+#
+# ## Handing in
+#
+# 1. Restart the kernel, run all cells, and **save** the notebook.
+# 2. Upload the notebook for the code answers: one file, under any name.
+# 3. For the written answers, run the next cell. It writes one HTML page with your answers and figures, without the code. Open it in
+#    a browser, and print it to PDF if your course asks for PDF.
+
+# %% tags=["demonstration"]
+def export_written(notebook=None):
+    """Write the notebook, as last saved, to an HTML page without code; `notebook` is its file name."""
+    import os
+
+    if "google.colab" in sys.modules:
+        print("On Colab: File > Print, and choose PDF.")
+        return
+    known = notebook or os.environ.get("JPY_SESSION_NAME") or globals().get("__vsc_ipynb_file__")
+    found = [Path(known)] if known else sorted(Path().glob("*.ipynb"))
+    if len(found) != 1 or not found[0].is_file():
+        print('Which notebook? Call export_written("name of this file.ipynb").')
+        return
+    try:
+        import nbconvert
+        import nbformat
+
+        saved = nbformat.read(found[0], as_version=4)
+        page, _ = nbconvert.HTMLExporter(exclude_input=True).from_notebook_node(saved)
+    except Exception as error:
+        print(f"No page written ({type(error).__name__}: {error}).")
+        print("Another way: File > Save and Export Notebook As > HTML, or File > Print in the menu of Jupyter.")
+        return
+    target = found[0].with_name(f"{found[0].stem}-written.html")
+    target.write_text(page, encoding="utf-8")
+    texts = [cell.source for cell in saved.cells if cell.cell_type == "markdown"]
+    empty = [f"W{k}" for k in range(1, 12) if any(f"*Your answer to W{k} here.*" in text for text in texts)]
+    print(f"Wrote {target.name} from {found[0].name} as last saved.")
+    print("Not answered yet: " + ", ".join(empty) if empty else "All eleven written questions have an answer.")
+
+
+export_written()

@@ -3,6 +3,7 @@
 
 from otter.test_files import test_case
 
+OK_FORMAT = False
 name = "q1"
 points = 3
 
@@ -11,7 +12,7 @@ def test_container(model):
     import torch
 
     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
-    assert len(model) == 9, f"model has {len(model)} modules, expected 9"
+    assert len(model) == 9, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
 
 
 def test_parameters(model):

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,7 @@ _ATTEMPT_SECONDS = 10
 _PROBE_SECONDS = 300
 _SECRET = "canary"
 _GOT_THROUGH = 42
-_MEMORY, _FILE_SIZE, _OPEN_FILES, _THREADS = 256 << 20, 1 << 20, 64, 16
+_MEMORY, _CPU_SECONDS, _FILE_SIZE, _OPEN_FILES, _THREADS = 256 << 20, 1, 1 << 20, 64, 16
 
 
 class DoctorError(Exception):
@@ -63,7 +63,10 @@ def probe(uid: int | None = None) -> list[WallRow]:
     Raises:
         DoctorError: The measuring process failed.
     """
-    command = [sys.executable, "-I", "-m", __name__, *([] if uid is None else [str(uid)])]
+    if sys.platform != "linux":
+        reason = f"this system ({sys.platform}) has none of these walls, Linux has"
+        return [WallRow(name, "down", (), reason) for name in (*_ATTEMPTS, TOGETHER)]
+    command = [sys.executable, "-I", "-m", "inithw.doctor", *([] if uid is None else [str(uid)])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
     except subprocess.CalledProcessError as error:
@@ -122,7 +125,7 @@ def _sees_memory(_: _Targets) -> None:
 
 
 def _spins(_: _Targets) -> None:
-    while time.process_time() < 3:
+    while time.process_time() < 1.5 * _CPU_SECONDS:
         pass
 
 
@@ -132,6 +135,7 @@ def _writes_big_file(_: _Targets) -> None:
 
 
 def _starts_threads(_: _Targets) -> None:
+    threading.stack_size(1 << 16)  # so that memory does not run out first
     end = threading.Event()
     try:
         for _count in range(_THREADS + 1):
@@ -192,7 +196,7 @@ _ATTEMPTS: dict[str, dict[str, _Attempt]] = {
     "capabilities": {
         "changing the root folder": lambda t: os.chroot(t.shared),
         "mounting": lambda _: _call("unshare", _CLONE_NEWNS),
-        "becoming another user": lambda _: os.setresuid(12345, 12345, 12345),
+        "becoming another user": lambda _: os.setuid(os.getuid() + 1),
     },
     "unseen": {"reading a neighbour's memory through /proc": _sees_memory},
     "limits": {
@@ -227,40 +231,104 @@ _ATTEMPTS: dict[str, dict[str, _Attempt]] = {
     },
     "descriptors": {"using what the judge has open": lambda t: os.fstat(t.descriptor)},
 }
-# Some walls show only where others are up: a process with all capabilities sees and starts what it likes.
-_BESIDE = {"unseen": ("uid", "capabilities"), "limits": ("uid", "capabilities")}
+# Some walls show only where others are up: a process with all capabilities sees and starts what it likes, and
+# Landlock rests on no_new_privs.
+_BESIDE = {"unseen": ("uid", "capabilities"), "limits": ("uid", "capabilities"), "landlock": ("no_new_privs",)}
 
 
 # ---------------------------------------------------------------- the measuring process
 
 
-def _measure(uid: int | None) -> list[WallRow]:
-    folder = Path(tempfile.mkdtemp(prefix="inithw-doctor-"))
-    try:
-        return _measure_in(folder, uid)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+@dataclass(frozen=True, slots=True)
+class _Prober:
+    """Makes attempts in forks of this process."""
+
+    folder: Path
+    targets: _Targets
+    uid: int | None
+
+    def row(self, name: str, walls: tuple[str, ...], attempts: dict[str, _Attempt]) -> WallRow:
+        """Try `attempts` behind `walls`."""
+        state_or_reason = self._report(walls).get(name, "up")
+        if state_or_reason != "up":
+            return WallRow(name, "down", (), state_or_reason.removeprefix("down: "))
+        through = [what for what, attempt in attempts.items() if self.passes(attempt, walls)]
+        kept = tuple(what for what in attempts if what not in through)
+        if not attempts:
+            return WallRow(name, "up", (), "everything tried fails for this user without it, too")
+        state: Literal["up", "partly", "down"] = "up" if not through else "partly" if kept else "down"
+        return WallRow(name, state, kept, f"does not keep out {', '.join(through)}" if through else "")
+
+    def passes(self, attempt: _Attempt, walls: tuple[str, ...]) -> bool:
+        """Whether a fresh process behind `walls` succeeds."""
+        return os.waitstatus_to_exitcode(self._fork(walls, lambda _report: attempt(self.targets))) == _GOT_THROUGH
+
+    def _report(self, walls: tuple[str, ...]) -> dict[str, str]:
+        reader, writer = os.pipe()
+        self._fork(walls, lambda report: os.write(writer, json.dumps(report).encode()), keep=writer)
+        os.close(writer)
+        with open(reader) as file:
+            return dict(json.loads(file.read()))
+
+    def _fork(self, walls: tuple[str, ...], action: Callable[[dict[str, str]], object], keep: int = 2) -> int:
+        """The exit status of a fork that raises `walls` and acts."""
+        scratch = tempfile.mkdtemp(dir=self.folder)
+        child = os.fork()
+        if child:
+            return os.waitpid(child, 0)[1]
+        try:
+            signal.alarm(_ATTEMPT_SECONDS)
+            action(raise_walls(self._plan(scratch, keep), walls))
+            os._exit(_GOT_THROUGH)
+        finally:
+            os._exit(0)
+
+    def _plan(self, scratch: str, keep: int) -> WallPlan:
+        prefixes = {sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self"}
+        return WallPlan(
+            uid=self.uid,
+            scratch=scratch,
+            readable=tuple(sorted(prefixes)),
+            address_space=_MEMORY,
+            cpu_seconds=_CPU_SECONDS,
+            file_size=_FILE_SIZE,
+            open_files=_OPEN_FILES,
+            processes=_THREADS,
+            keep=(keep,),
+            required=(),
+        )
 
 
-def _measure_in(folder: Path, uid: int | None) -> list[WallRow]:
-    folder.chmod(0o755)
+def _measure(folder: Path, uid: int | None) -> list[WallRow]:
     closed, shared = folder / "closed", folder / "shared"
     closed.write_text(_SECRET)
     closed.chmod(0o600)
     shared.mkdir()
-    shared.chmod(0o1777)
+    shared.chmod(0o777)
     (shared / "secret").write_text(_SECRET)
     (shared / "secret").chmod(0o666)
+    folder.chmod(0o755)
+    rows: list[WallRow] = []
+    all_attempts: dict[str, _Attempt] = {}
     with socket.create_server(("127.0.0.1", 0)) as server, closed.open() as opened:
-        targets = _Targets(os.getpid(), closed, shared, server.getsockname()[1], opened.fileno())
-        rows, everything = [], dict[str, tuple[str, _Attempt]]()
-        tuple(WALLS)
+        prober = _Prober(folder, _Targets(os.getpid(), closed, shared, server.getsockname()[1], opened.fileno()), uid)
         for wall, attempts in _ATTEMPTS.items():
-            telling = {what: attempt for what, attempt in attempts.items() if _passes(attempt, targets, folder, uid, ())}
-            everything.update({what: (wall, attempt) for what, attempt in telling.items()})
+            telling = {what: attempt for what, attempt in attempts.items() if prober.passes(attempt, ())}
             raised = tuple(name for name in WALLS if name in (wall, *_BESIDE.get(wall, ())))
-            rows.append(_row(wall, raised, telling, targets, folder, uid))
-        rows.append(
-            _row(TOGETHER, tuple(WALLS), {what: a for what, (_w, a) in everything.items()}, targets, folder, uid)
-        )
+            rows.append(prober.row(wall, raised, telling))
+            all_attempts |= telling
+        rows.append(prober.row(TOGETHER, tuple(WALLS), all_attempts))
     return rows
+
+
+def _main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="inithw-doctor-"))
+    try:
+        rows = _measure(folder, int(sys.argv[1]) if sys.argv[1:] else None)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps([asdict(row) for row in rows]))
+
+
+if __name__ == "__main__":
+    _main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from inithw import wire
 from inithw.records import (
@@ -177,7 +177,7 @@ class _Dialogue:
                 )
             else:
                 error, unanswered = self._run_cell(cell, seconds)
-                state.runs[cell.number] = CellRun(cell.number, "error" if error else "ok", error)
+                state.runs[cell.number] = CellRun(cell.number, _outcome(error, unanswered), error)
                 harmless = unanswered or cell.given or error.startswith(("SyntaxError", "IndentationError"))
                 if error and left_out and not harmless:
                     raise _LeftOutMatters
@@ -285,6 +285,12 @@ class _Dialogue:
             return list(wire.receive_floats(self.worker.connection, *shapes, deadline=self._until))
         except wire.WireError as error:
             raise _Ended(f"its answer was incomplete: {error}") from error
+
+
+def _outcome(error: str, unanswered: bool) -> Literal["ok", "error", "open"]:
+    if not error:
+        return "ok"
+    return "open" if unanswered else "error"
 
 
 def _flat(network: Network) -> list[FloatArray]:

@@ -155,12 +155,12 @@ class CellRun:
 
     Attributes:
         number: As in `Cell`.
-        state: `ok`, `error`, `left out` (a demonstration) or `not reached`.
-        error: For `error`: exception name, message and line, one line of text.
+        state: `ok`, `error`, `open` (a stub of the handout said so), `left out` (a demonstration) or `not reached`.
+        error: For `error` and `open`: exception name, message and line, one line of text.
     """
 
     number: int
-    state: Literal["ok", "error", "left out", "not reached"]
+    state: Literal["ok", "error", "open", "left out", "not reached"]
     error: str = ""
 
 

@@ -45,3 +45,8 @@ def find_config(start: Path) -> Path | None:
         if (folder / CONFIG_NAME).is_file():
             return folder / CONFIG_NAME
     return None
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Placeholder until validated settings land."""
+    return Settings()

@@ -64,7 +64,7 @@ _TURNS = (((".ipynb",), 100), ((".py", ".txt", ".json", ""), 100), ((".zip",), 1
 _DATA = (".txt", ".json", "")  # data unless a notebook is in it
 _SKIPPED = frozenset({"__MACOSX", "__pycache__", "site-packages", "node_modules"})
 
-_PERCENT = re.compile(r"^#[ \t]*%%+((?:[ \t].*)?)$", re.MULTILINE)  # `# %%`, `# %% [markdown]`, not `# %%time`
+_PERCENT = re.compile(r"^[ \t]*+#[ \t]*%%+((?:[ \t].*)?)$", re.MULTILINE)  # `# %%`, `# %% [markdown]`, not `# %%time`
 _PERCENT_TEXT = re.compile(r"(?:^|\s)\[(?:markdown|md|raw)\]")
 _EXPORTED = re.compile(r"^# In ?\[[ \d]*\]:()[ \t]*$", re.MULTILINE)  # nbconvert
 _PYTHON = re.compile(r"^[ \t]*+(?:import|from)[ \t]+(?:torch|numpy|matplotlib)\b|^# ?%%|^# In ?\[", re.MULTILINE)
@@ -75,7 +75,7 @@ _STUB = re.compile(r"^[^#\n]*\btodo\(\s*[\"'](q[123])[\"']", re.MULTILINE)
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-class NotGradable(Exception):  # noqa: N818 - a verdict, not a fault
+class NotGradable(Exception):
     """There is nothing to grade; the message is one line: what is wrong and what to do."""
 
 
@@ -197,9 +197,9 @@ class _Budget:
         self.bytes, self.reads = MAX_TOTAL, MAX_READS
 
     def spend(self, label: str, size: int) -> None:
-        self.bytes, self.reads = self.bytes - size, self.reads - 1
-        if min(self.bytes, self.reads) < 0:
+        if size > self.bytes or self.reads == 0:
             raise NotGradable(f"{label} is too much to read after the other files of this submission. {_ONE}")
+        self.bytes, self.reads = self.bytes - size, self.reads - 1
 
 
 def _from_bytes(label: str, data: bytes, budget: _Budget, *, inner: bool = False, zips: int = 0) -> _Code:
@@ -219,8 +219,7 @@ def _from_bytes(label: str, data: bytes, budget: _Budget, *, inner: bool = False
     for offset, magic, kind in _FORMATS:
         if data.startswith(magic, offset):
             raise NotGradable(f"{label} is {kind}, not a notebook. {_SAVE}")
-    # As json.loads does it: by byte order mark, else by where the zero bytes are.
-    text = data.decode(json.detect_encoding(data), "replace").lstrip("\ufeff \t\r\n")
+    text = _decoded(label, data).lstrip("\ufeff \t\r\n")
     suffix = PurePosixPath(label).suffix.lower()
     if not text:
         raise NotGradable(f"{label} is empty. {_SAVE}")
@@ -229,10 +228,23 @@ def _from_bytes(label: str, data: bytes, budget: _Budget, *, inner: bool = False
     if text.startswith(("{", "[")) and (suffix != ".py" or '"cells"' in text or '"worksheets"' in text):
         return _Code(label, _bounded(label, _notebook_sources(label, text)), notebook=True)
     if "\0" in text or not (suffix == ".py" or _PYTHON.search(text)):
-        raise NotGradable(f"{label} is neither a notebook nor Python code. {_SAVE}")
+        raise _unknown(label)
     if len(text) > MAX_CODE:
         raise NotGradable(_TOO_MUCH_CODE.format(label))
     return _Code(label, _bounded(label, _script_sources(_newlines(text))), notebook=False)
+
+
+def _decoded(label: str, data: bytes) -> str:
+    encoding = json.detect_encoding(data)  # by byte order mark, else by where the zero bytes are
+    try:
+        # Old editors leave Latin-1 in what is UTF-8 otherwise. In UTF-16 an error is no text, and slow to replace.
+        return data.decode(encoding, "replace" if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError:
+        raise _unknown(label) from None
+
+
+def _unknown(label: str) -> NotGradable:
+    return NotGradable(f"{label} is neither a notebook nor Python code. {_SAVE}")
 
 
 def _bounded(label: str, sources: Iterable[str]) -> tuple[str, ...]:
@@ -290,7 +302,10 @@ def _cells(notebook: Any) -> list[dict[str, Any]] | None:
 def _source(cell: dict[str, Any]) -> str:
     source = cell.get("source", cell.get("input"))  # `input` up to nbformat 3
     if isinstance(source, list):
-        return "".join(line for line in source if isinstance(line, str))
+        lines = [line for line in source if isinstance(line, str)]
+        # Up to nbformat 3 some programs left the newlines out of the list.
+        bare = "source" not in cell and not (lines and lines[0].endswith(("\n", "\r")))
+        return ("\n" if bare else "").join(lines)
     return source if isinstance(source, str) else ""
 
 

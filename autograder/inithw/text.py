@@ -7,9 +7,9 @@ import unicodedata
 
 # Escape sequences of ECMA-48: strings (terminal titles, links) with their terminator, then control
 # sequences (colours, cursor), then everything shorter. An unterminated string loses its opening only,
-# so that no text can be hidden behind it. Possessive repeats keep hostile input linear.
+# so that no text can be hidden behind it. A scan ends at the next opening: hostile input takes linear time.
 _ESCAPE = re.compile(
-    r"(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)"
+    r"(?:\x1b[PX\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*+(?:\x07|\x1b\\|\x9c)"
     r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"
     r"|\x1b[ -/]*+[0-~]?"
 )

@@ -20,7 +20,7 @@ def to_json(grade: Grade) -> dict[str, Any]:
         "diagnoses": {item.id: item.diagnosis for item in grade.items if item.diagnosis},
         "message": grade.message,
         "notes": list(grade.notes),
-        "cell_errors": {str(cell.number): cell.error for cell in grade.cells if cell.error},
+        "cell_errors": {str(cell.number): cell.error for cell in grade.cells if cell.state == "error"},
         "seconds": round(grade.seconds, 3),
     }
 

@@ -34,7 +34,7 @@ def print_grade(grade: Grade, console: Console) -> None:
     else:
         console.print(table)
     for cell in grade.cells:
-        if cell.error:
+        if cell.state == "error":
             console.print(f"  code cell {cell.number}: {escape(cell.error)}")
     for note in grade.notes:
         console.print(f"  note: {escape(note)}")
