@@ -51,6 +51,8 @@ import torch.optim as optim
 from IPython.display import Image, display
 from tqdm import tqdm
 
+torch.set_num_threads(1)  # networks this small are slower on many cores than on one
+
 
 def todo(question):
     """Stands where an answer is missing, and says so."""

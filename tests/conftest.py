@@ -20,9 +20,7 @@ ITEMS = Path(__file__).parent / "otter"
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--submission", type=Path, help="Grade this notebook: `pytest tests/otter --submission PATH`."
-    )
+    parser.addoption("--submission", type=Path, help="Grade this notebook: `pytest tests/otter --submission PATH`.")
 
 
 def pytest_collect_file(file_path, parent):

@@ -43,9 +43,7 @@ def better_init(module):
         nn.init.zeros_(module.bias)
 """
 ANSWERS = (SETUP, Q1, Q2, Q3)
-LIMITS = Limits(
-    notebook_seconds=30, cell_seconds=2, question_seconds=10, total_seconds=60, memory_bytes=1 << 30
-)
+LIMITS = Limits(notebook_seconds=30, cell_seconds=2, question_seconds=10, total_seconds=60, memory_bytes=1 << 30)
 
 
 def submission(*sources: str, given=(), demonstrations=()) -> Submission:
@@ -84,8 +82,7 @@ def test_a_complete_submission_answers_everything_in_the_forms_dictated(sandbox)
         (task.draws, task.fan_out, task.fan_in) for task in challenge.layers
     ]
     assert [sample.weights.shape for sample in evidence.init.networks] == [
-        (challenge.networks, fan_out, fan_in)
-        for fan_in, fan_out in [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
+        (challenge.networks, fan_out, fan_in) for fan_in, fan_out in [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
     ]
     assert all(not sample.biases.any() for sample in evidence.init.networks)
 
@@ -98,9 +95,7 @@ def test_a_complete_submission_answers_everything_in_the_forms_dictated(sandbox)
             "ended the run: it left the process (exit code 0)",
             id="leaves the process",
         ),
-        pytest.param(
-            "import ctypes\nctypes.string_at(0)", "ended the run: it crashed (SIGSEGV)", id="crashes"
-        ),
+        pytest.param("import ctypes\nctypes.string_at(0)", "ended the run: it crashed (SIGSEGV)", id="crashes"),
         pytest.param(
             "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass",
             "no answer",
@@ -122,9 +117,7 @@ def test_a_cell_that_ends_the_process_costs_itself_only(sandbox, killer, said):
     assert said in evidence.cells[2].error
 
 
-@pytest.mark.parametrize(
-    "body", ["import os; os._exit(1)", "while True: pass", "import ctypes; ctypes.string_at(0)"]
-)
+@pytest.mark.parametrize("body", ["import os; os._exit(1)", "while True: pass", "import ctypes; ctypes.string_at(0)"])
 def test_a_question_that_ends_the_process_costs_itself_only(sandbox, body):
     limits = replace(LIMITS, question_seconds=1)
     evidence = run(sandbox, SETUP, Q1, Q2, f"def better_init(module):\n    {body}", limits=limits)
@@ -181,20 +174,14 @@ def test_an_answer_sent_before_the_question_does_not_count(sandbox):
 
 
 def test_data_captured_as_default_arguments_is_the_judges_too(sandbox):
-    captured = Q2.replace(
-        "def print_gnorms(model):", "def print_gnorms(model, train_x=train_x, train_y=train_y):"
-    )
+    captured = Q2.replace("def print_gnorms(model):", "def print_gnorms(model, train_x=train_x, train_y=train_y):")
     plain, defaults = run(sandbox, *ANSWERS), run(sandbox, SETUP, Q1, captured, Q3)
     assert plain.norms == defaults.norms
 
 
 def test_a_value_returned_and_not_printed_is_what_a_notebook_would_show(sandbox):
-    returning = Q2.replace(
-        'print(name, "{:.8f}".format(param.grad.norm()))', "norms.append(param.grad.norm().item())"
-    )
-    returning = (
-        returning.replace("    loss.backward()", "    loss.backward()\n    norms = []") + "    return norms\n"
-    )
+    returning = Q2.replace('print(name, "{:.8f}".format(param.grad.norm()))', "norms.append(param.grad.norm().item())")
+    returning = returning.replace("    loss.backward()", "    loss.backward()\n    norms = []") + "    return norms\n"
     evidence = run(sandbox, SETUP, Q1, returning, Q3)
     assert all(text.startswith("[") for text in evidence.norms)
 

@@ -12,9 +12,11 @@ import stat
 import struct
 import sys
 import tarfile
+import tempfile
 import unicodedata
 import zipfile
 from importlib import resources
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -414,7 +416,7 @@ def test_the_notebook_is_found_among_everything_else(write, pack):
 
 
 @both
-@pytest.mark.parametrize("name", ["hw.json", "hw.txt", "hw.py", "hw"])
+@pytest.mark.parametrize("name", ["hw.json", "hw.txt", "hw.py", "hw", "hw.ipynb.txt", "hw.ipynb (1)"])
 def test_a_notebook_of_another_name_is_found_when_there_is_no_ipynb(write, pack, name):
     files = [(name, encoded(*ANSWERS)), ("setup.py", b"x = 1"), ("readme.txt", b"import torch"), ("d.json", b"{}")]
     assert sources(read_submission(pack(write, files))) == ANSWERS
@@ -545,12 +547,25 @@ def test_a_name_that_cannot_be_is_refused(tmp_path):
     refused(tmp_path / ("x" * 300), "cannot be read")
 
 
-def test_a_file_without_read_permission_is_refused(write):
-    path = write("x.ipynb", encoded(*ANSWERS))
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("root reads everything")
-    refused(path, "cannot be read", "permissions")
+@pytest.fixture
+def unprivileged():
+    """Lay root down: it may read everything."""
+    before = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder), (lambda: os.seteuid(65534) if before == 0 else None)
+        os.seteuid(before)
+
+
+def test_what_may_not_be_read_is_refused(unprivileged):
+    folder, lay_down = unprivileged
+    (folder / "closed.ipynb").write_bytes(encoded(*ANSWERS))
+    (folder / "closed.ipynb").chmod(0)
+    (folder / "open" / "inner").mkdir(parents=True)
+    (folder / "open" / "inner").chmod(0)
+    lay_down()
+    refused(folder / "closed.ipynb", "closed.ipynb cannot be read (Permission denied)", "permissions")
+    refused(folder / "open", "inner cannot be read (Permission denied)")
 
 
 def test_a_symbolic_link_is_never_followed(write, tmp_path):
@@ -569,7 +584,7 @@ def test_devices_pipes_and_sockets_are_refused_at_once(tmp_path):
         server.bind("socket.ipynb")  # by its short name: an address has 108 bytes
         refused(tmp_path / "socket.ipynb", "socket.ipynb cannot be read")
     with open(os.devnull) as null:
-        refused(tmp_path.__class__(null.name), "device, pipe or socket")
+        refused(Path(null.name), "device, pipe or socket")
 
 
 def test_hostile_entries_of_a_folder_are_refused_by_name(write, tmp_path):
@@ -597,11 +612,15 @@ def test_a_sparse_gigabyte_is_refused_by_its_size(tmp_path):
     refused(tmp_path, "x.ipynb is larger than 100 MB")
 
 
-def test_a_file_whose_size_is_a_lie_is_refused():
-    path = "/proc/self/status"
-    if not os.path.exists(path):
-        pytest.skip("no /proc")
-    refused(type(resources.files("inithw"))(path), "changed while it was read")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux")
+def test_a_file_that_reads_otherwise_than_its_size_says_is_refused():
+    refused(Path("/proc/self/status"), "changed while it was read")
+    refused(Path("/proc/self/mem"), "mem cannot be read")
+
+
+def test_a_folder_with_very_many_files_is_refused(write, monkeypatch):
+    monkeypatch.setattr(submission, "MAX_ENTRIES", 3)
+    refused(as_folder(write, [(f"d/{n}.csv", b"1") for n in range(3)]), "holds more than 3 files")
 
 
 # ---------------------------------------------------------------- hostile zips

@@ -41,17 +41,13 @@ def found(*cells):
         pytest.param([deep(), SHALLOW], ("model", "ReLU"), id="cells in another order"),
         pytest.param([deep(), "model = nn.Linear(1, 1)"], ("model", "ReLU"), id="rebound at the end"),
         pytest.param([deep(), "model.append(nn.Tanh())"], ("model", "ReLU"), id="extended at the end"),
-        pytest.param(
-            [deep(kind="Tanh"), deep()], ("model", "ReLU"), id="the answer cell twice: the later counts"
-        ),
+        pytest.param([deep(kind="Tanh"), deep()], ("model", "ReLU"), id="the answer cell twice: the later counts"),
         pytest.param(
             [deep(kind="Tanh"), deep("scratch", asserted=False)],
             ("model", "Tanh"),
             id="a scratch network does not heal",
         ),
-        pytest.param(
-            [deep(asserted=False), APPLY.format(name="model")], ("model", "ReLU"), id="assertions deleted"
-        ),
+        pytest.param([deep(asserted=False), APPLY.format(name="model")], ("model", "ReLU"), id="assertions deleted"),
         pytest.param(
             [
                 deep("mine", asserted=False),

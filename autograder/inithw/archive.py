@@ -65,9 +65,7 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         arrays[key] = value
         return {"array": key}
     if dataclasses.is_dataclass(value):
-        fields = {
-            field.name: _encode(getattr(value, field.name), arrays) for field in dataclasses.fields(value)
-        }
+        fields = {field.name: _encode(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
         return {"record": type(value).__name__, "fields": fields}
     if isinstance(value, tuple):
         return [_encode(item, arrays) for item in value]

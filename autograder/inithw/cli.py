@@ -213,9 +213,7 @@ def _distinct_stems(paths: Iterable[Path]) -> dict[str, str]:
 
 @app.command()
 def build(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; show what is stale and exit 1.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; show what is stale and exit 1.")] = False,
 ) -> None:
     """Regenerate everything that is generated from solutions/homework.py."""
     from inithw import distribution
@@ -229,12 +227,10 @@ def build(
             print("everything is up to date")
         return
     stale = distribution.check(root)
-    for path, diff in stale.items():
-        print(f"{path} is stale:\n{diff}")
+    for file in stale:
+        print(f"{file.path} is stale:\n{file.diff}")
     if stale:
-        raise Stop(
-            f"{len(stale)} generated file(s) are stale: run `inithw build` and commit the result", _FAILED
-        )
+        raise Stop(f"{len(stale)} generated file(s) are stale: run `inithw build` and commit the result", _FAILED)
     print("all generated files are up to date")
 
 

@@ -76,10 +76,14 @@ def build(root: Path) -> dict[str, bytes]:
         if cell.cell_type == "raw" and question:
             tests[question] = f"# {_NOTE}\n{cell.source.strip()}\n"
             continue
-        open_text, solved_text, solution_lines = split_solution(cell.source) if cell.cell_type == "code" else (
-            cell.source,
-            cell.source,
-            [],
+        open_text, solved_text, solution_lines = (
+            split_solution(cell.source)
+            if cell.cell_type == "code"
+            else (
+                cell.source,
+                cell.source,
+                [],
+            )
         )
         solution.update(solution_lines)
         # Both notebooks name a cell alike, by what the student sees.
@@ -182,7 +186,9 @@ def _refuse_leaks(solution: set[str], cells: list[str], tests: Mapping[str, str]
     for text in [*cells, *tests.values()]:
         for line in text.splitlines():
             if line.strip() in solution:
-                raise SourceError(f"{SOURCE}: the solution line {line.strip()!r} also stands in a part that students get")
+                raise SourceError(
+                    f"{SOURCE}: the solution line {line.strip()!r} also stands in a part that students get"
+                )
 
 
 def _cell(cell: NotebookNode, source: str, identity: str) -> NotebookNode:

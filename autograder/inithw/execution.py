@@ -108,23 +108,16 @@ class _State:
         elif self.current is None:
             raise SandboxError(f"the worker ended before it began: {reason}")
         else:
-            self.answers[self.current] = Unavailable(
-                "not reached", f"while this was asked, the worker ended: {reason}"
-            )
+            self.answers[self.current] = Unavailable("not reached", f"while this was asked, the worker ended: {reason}")
 
     def evidence(self, seconds: float) -> Evidence:
         """Put together what was found; what was not is marked as not reached."""
-        missing = Unavailable(
-            "not reached", "the time allowed for one submission was used up before this was asked"
-        )
-        norms = tuple(
-            self.answers.get(("norms", index), missing) for index in range(len(self.challenge.norms))
-        )
+        missing = Unavailable("not reached", "the time allowed for one submission was used up before this was asked")
+        norms = tuple(self.answers.get(("norms", index), missing) for index in range(len(self.challenge.norms)))
         return Evidence(
             challenge=self.challenge,
             cells=tuple(
-                self.runs.get(cell.number, CellRun(cell.number, "not reached"))
-                for cell in self.submission.cells
+                self.runs.get(cell.number, CellRun(cell.number, "not reached")) for cell in self.submission.cells
             ),
             model=self.answers.get(("model", 0), missing),
             norms=norms,
@@ -316,11 +309,7 @@ def _whole(reply: dict[str, Any], name: str) -> int:
 
 
 def _children(value: Any) -> tuple[Child, ...]:
-    if (
-        not isinstance(value, list)
-        or len(value) > _CHILDREN_LIMIT
-        or not all(isinstance(item, dict) for item in value)
-    ):
+    if not isinstance(value, list) or len(value) > _CHILDREN_LIMIT or not all(isinstance(item, dict) for item in value):
         raise _Ended("its answer was malformed")
     return tuple(
         Child(

@@ -68,8 +68,6 @@ def ungraded(name: str, status: str, reason: str, rubric: tuple[Item, ...] = RUB
     return Grade(
         submission=name,
         status=status,  # type: ignore[arg-type]
-        items=tuple(
-            ItemScore(item.id, item.claim, item.points, 0.0, "not reached", reason) for item in rubric
-        ),
+        items=tuple(ItemScore(item.id, item.claim, item.points, 0.0, "not reached", reason) for item in rubric),
         message=reason,
     )

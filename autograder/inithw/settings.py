@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from inithw.records import Limits
 

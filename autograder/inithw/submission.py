@@ -347,8 +347,8 @@ class _File:
 
     @property
     def suffix(self) -> str:
-        """Extension in lower case."""
-        return PurePosixPath(self.name).suffix.lower()
+        """Extension in lower case, without what a browser adds to the second download."""
+        return PurePosixPath(re.sub(r" ?\(\d+\)$", "", self.name)).suffix.lower()
 
     @property
     def skipped(self) -> bool:
@@ -482,8 +482,7 @@ def _read(label: str, descriptor: int, budget: _Budget) -> bytes:
 def _read_below(root: int, parts: tuple[str, ...], budget: _Budget) -> bytes:
     label = _label("/".join(parts))
     with _opened_below(root, parts) as descriptor:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode) and os.fstat(descriptor).st_nlink > 1:
-            # It may be somebody else's file under a second name.
+        if os.fstat(descriptor).st_nlink > 1:  # it may be somebody else's file under a second name
             raise NotGradable(f"{label} is a hard link. Submit a copy of the file.")
         return _read(label, descriptor, budget)
 

@@ -52,7 +52,8 @@ def check_draws(evidence: Evidence) -> None:
         where = f"in a layer {sample.fan_in} -> {sample.fan_out}"
         if offset(sample) > LARGEST_OFFSET:
             raise name_draws(
-                init, f"the weights {where} had mean {sample.weights.mean():.3g} and standard deviation "
+                init,
+                f"the weights {where} had mean {sample.weights.mean():.3g} and standard deviation "
                 f"{sample.weights.std():.3g}; a mean of zero was expected",
             )
         if max(row_share(sample), column_share(sample)) > LARGEST_REPETITION:
@@ -60,7 +61,8 @@ def check_draws(evidence: Evidence) -> None:
     for a, b in ((1, 2), (2, 3), (1, 3)):
         if (found := abs(correlation(init.networks[a], init.networks[b]))) > LARGEST_CORRELATION:
             raise name_draws(
-                init, f"the weights of layers {2 * a} and {2 * b} had correlation {found:.2f}; independent layers were expected"
+                init,
+                f"the weights of layers {2 * a} and {2 * b} had correlation {found:.2f}; independent layers were expected",
             )
 
 
@@ -94,7 +96,9 @@ def check_gradients(evidence: Evidence) -> None:
     if medians.min() < low:
         raise Lost(f"{said}: they vanish (at least {low:g} was expected)")
     if medians.max() > GRADIENT_RATIO * medians.min():
-        raise Lost(f"{said}: they differ by a factor of {medians.max() / medians.min():.0f} (at most {GRADIENT_RATIO:g})")
+        raise Lost(
+            f"{said}: they differ by a factor of {medians.max() / medians.min():.0f} (at most {GRADIENT_RATIO:g})"
+        )
 
 
 def check_training(evidence: Evidence) -> None:

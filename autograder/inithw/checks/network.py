@@ -67,8 +67,7 @@ def _worst_input(model: ModelEvidence, task: ForwardTask) -> str | None:
     if deviation[worst] <= OUTPUT_TOLERANCE:
         return None
     return (
-        f"returned {model.outputs[worst]:.6g} at x = {task.inputs[worst]:.4g} "
-        f"where {expected[worst]:.6g} was expected"
+        f"returned {model.outputs[worst]:.6g} at x = {task.inputs[worst]:.4g} where {expected[worst]:.6g} was expected"
     )
 
 

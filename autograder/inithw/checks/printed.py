@@ -95,9 +95,7 @@ class Printout:
         ):
             return True
         remaining = iter(self.ordered)
-        return self._ordered_usable and all(
-            any(number.shows(norm, digits) for number in remaining) for norm in norms
-        )
+        return self._ordered_usable and all(any(number.shows(norm, digits) for number in remaining) for norm in norms)
 
     @property
     def _named_usable(self) -> bool:

@@ -9,22 +9,18 @@ from inithw.diagnosis import Mistake
 from inithw.records import Child
 
 _OTHER_ACTIVATIONS = frozenset(
-    "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU RReLU ReLU6 "
-    "SELU SiLU Sigmoid Softmax Softmin Softplus Softshrink Softsign Tanh Tanhshrink".split()
+    ["CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink"]
 )
 """Activations of torch that are not ReLU. (Threshold is missing: Threshold(0, 0) is ReLU.)"""
 _PADDING = frozenset(
-    "AlphaDropout BatchNorm1d Dropout Dropout1d FeatureAlphaDropout Flatten GroupNorm Identity InstanceNorm1d LayerNorm "
-    "RMSNorm Unflatten".split()
+    ["AlphaDropout", "BatchNorm1d", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Flatten", "GroupNorm", "Identity", "InstanceNorm1d", "LayerNorm", "RMSNorm", "Unflatten"]
 )
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
 STANDARD_KINDS = _OTHER_ACTIVATIONS | _PADDING
 """Classes of torch that are never the homework's ReLU, even where one can be set up to equal it."""
 
 
-def name_structure(
-    children: Sequence[Child], expected: Sequence[Child], *, right_function: bool
-) -> Mistake | None:
+def name_structure(children: Sequence[Child], expected: Sequence[Child], *, right_function: bool) -> Mistake | None:
     """The mistake that best explains why `children` are not the `expected` ones, or None.
 
     Args:
@@ -84,7 +80,9 @@ def name_structure(
             "What values could the network not return then? The last layer stays linear.",
         )
     if activation := next((kind for kind in kinds if kind not in ("Linear", "ReLU")), ""):
-        return Mistake("q1.activation", f"{activation} is not the ReLU activation", "The network uses one kind of activation.")
+        return Mistake(
+            "q1.activation", f"{activation} is not the ReLU activation", "The network uses one kind of activation."
+        )
     if any(first == second == "Linear" for first, second in pairwise(kinds)):
         return Mistake(
             "q1.relu_missing",

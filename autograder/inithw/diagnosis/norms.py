@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from inithw.diagnosis import Mistake
-from inithw.records import FloatArray, NormsTask
-from inithw.reference.network import gradients
-from inithw.reference.norms import wrong_norms
 
 _ENTRIES = "The L2 norm of a matrix is that of one long vector holding all its entries."
 _MISTAKES = {
@@ -17,15 +12,21 @@ _MISTAKES = {
         f"{_ENTRIES} Look up what `ord=2` means for a matrix in the function that you call.",
     ),
     "squared": Mistake(
-        "q2.squared", "the square of each norm", "Compare with the definition of the L2 norm: which last step is missing?"
+        "q2.squared",
+        "the square of each norm",
+        "Compare with the definition of the L2 norm: which last step is missing?",
     ),
     "parameter": Mistake(
         "q2.parameter",
         "the norm of each weight matrix itself",
         "After loss.backward(), where does PyTorch keep the gradient of a parameter?",
     ),
-    "mean": Mistake("q2.mean", "a mean over the entries of each gradient", "A norm adds up contributions; it does not average."),
-    "l1": Mistake("q2.l1", "the L1 norm (sum of absolute values) of each gradient", "Which power of the entries belongs to L2?"),
+    "mean": Mistake(
+        "q2.mean", "a mean over the entries of each gradient", "A norm adds up contributions; it does not average."
+    ),
+    "l1": Mistake(
+        "q2.l1", "the L1 norm (sum of absolute values) of each gradient", "Which power of the entries belongs to L2?"
+    ),
     "max": Mistake("q2.max", "the largest entry of each gradient", _ENTRIES),
     "rms": Mistake(
         "q2.rms",

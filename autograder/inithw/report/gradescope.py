@@ -12,7 +12,10 @@ from inithw.records import Grade
 
 def to_results(grade: Grade) -> dict[str, Any]:
     """Placeholder."""
-    return {"score": grade.score, "tests": [{"name": i.id, "score": i.earned, "max_score": i.points} for i in grade.items]}
+    return {
+        "score": grade.score,
+        "tests": [{"name": i.id, "score": i.earned, "max_score": i.points} for i in grade.items],
+    }
 
 
 def write_results(path: Path, results: dict[str, Any]) -> None:

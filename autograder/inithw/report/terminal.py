@@ -60,9 +60,7 @@ def print_overview(grades: Sequence[Grade], console: Console) -> None:
 
 
 def _title(grade: Grade) -> str:
-    return (
-        f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
-    )
+    return f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
 
 
 def _cell(item: ItemScore) -> str:

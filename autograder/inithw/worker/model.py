@@ -121,9 +121,7 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
         description: dict[str, Any] = {"kind": _kind(child), "repeats": -1}
         if isinstance(child, nn.Linear):
-            description.update(
-                fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None
-            )
+            description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
         if child is not None and any(True for _ in child.parameters()):
             description["repeats"] = seen.setdefault(id(child), index) if id(child) in seen else -1
             seen.setdefault(id(child), index)

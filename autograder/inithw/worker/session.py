@@ -68,9 +68,7 @@ class Session:
         wire.send_json(self.connection, {"token": request["token"], **header})
         wire.send_floats(self.connection, *values)
 
-    def _cell(
-        self, request: dict[str, Any], _arrays: list[np.ndarray]
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _cell(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         number, source = request["number"], request["source"]
         self.sources[number] = source
         error = self.shell.run(source)
@@ -82,9 +80,7 @@ class Session:
         unanswered = error is not None and _is_unanswered(error, source)
         return {"error": "" if error is None else describe(error), "unanswered": unanswered}, []
 
-    def _model(
-        self, request: dict[str, Any], arrays: list[np.ndarray]
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _model(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         *weights, inputs = [torch.from_numpy(array) for array in arrays]
         seen = self.timeline.answer(self.sources, set(self.errors))
         if seen is None:
@@ -109,14 +105,10 @@ class Session:
             if number in self.errors and ("Sequential" in source or models.asserted_names(source)):
                 if _is_unanswered(self.errors[number], source):
                     break
-                return Unavailable(
-                    "not reached", f"code cell {number} stopped: {describe(self.errors[number])}"
-                )
+                return Unavailable("not reached", f"code cell {number} stopped: {describe(self.errors[number])}")
         return Unavailable("not answered", "no network with four hidden layers was defined")
 
-    def _norms(
-        self, request: dict[str, Any], arrays: list[np.ndarray]
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _norms(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         function = self._function("print_gnorms", "q2")
         *weights, x, y = arrays
         network = build(request["widths"])
@@ -136,9 +128,7 @@ class Session:
             text = repr(returned)[:_TEXT_LIMIT]  # as a notebook shows the value of the cell's last expression
         return {"text": text}, []
 
-    def _init(
-        self, request: dict[str, Any], arrays: list[np.ndarray]
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _init(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         function = self._function("better_init", "q3")
         values: list[np.ndarray] = []
         seed = request["seed"]
@@ -150,9 +140,7 @@ class Session:
             np.random.seed(seed % 2**32)
             with torch.no_grad():
                 for parameter in network.parameters():
-                    parameter.fill_(
-                        before
-                    )  # NaN as in the homework, where training at scale 3 has just diverged
+                    parameter.fill_(before)  # NaN as in the homework, where training at scale 3 has just diverged
             try:
                 network.apply(function)
             except BaseException as error:
@@ -227,11 +215,7 @@ def build(widths: list[int]) -> nn.Sequential:
 
 
 def _layer_values(layer: Any, fan_in: int, fan_out: int) -> list[np.ndarray]:
-    if (
-        tuple(layer.weight.shape) != (fan_out, fan_in)
-        or layer.bias is None
-        or tuple(layer.bias.shape) != (fan_out,)
-    ):
+    if tuple(layer.weight.shape) != (fan_out, fan_in) or layer.bias is None or tuple(layer.bias.shape) != (fan_out,):
         raise Unavailable("not reached", f"better_init changed the shape of a {fan_in} -> {fan_out} layer")
     return [values.detach().to(torch.float32).cpu().numpy().copy() for values in (layer.weight, layer.bias)]
 

@@ -1,0 +1,16 @@
+"""Labelled answers: what people really write, right and wrong, each with the score that every item must get.
+
+The contract behind the labels: a debatable answer is decided here, once. An answer replaces the stubs of the
+student's notebook; a question it does not mention is answered as in the reference.
+"""
+
+from tests.submissions.q2 import Q2
+from tests.submissions.q3 import Q3
+from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
+
+from tests.submissions.answer import Answer, write_answer
+from tests.submissions.q1 import Q1
+
+ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS)
+
+__all__ = ["ANSWERS", "Answer", "write_answer"]

@@ -1,0 +1,132 @@
+"""One labelled answer, and the notebook made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Notebook = dict
+ITEMS = {
+    "q1.layers": 1.0,
+    "q1.forward": 1.0,
+    "q2.norms": 2.0,
+    "q2.general": 1.0,
+    "q3.draws": 1.0,
+    "q3.scale": 2.0,
+    "q3.gradients": 1.0,
+    "q3.training": 1.0,
+}
+REFERENCE = {
+    "q1": """
+        model = nn.Sequential(
+            nn.Linear(1, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+            nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1),
+        )""",
+    "q2": "gnorm = param.grad.norm()",
+    "q3": "nn.init.kaiming_normal_(module.weight)",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A submission and what it must get.
+
+    Attributes:
+        name: What it is, in words.
+        q1: Statements that make `model`; None for the reference's.
+        q2: Statements that make `gnorm` from `name` and `param`, or a whole `def print_gnorms`.
+        q3: Statements in the branch for `nn.Linear`, or a whole `def better_init`.
+        lost: Items that must earn nothing, each with the label of its diagnosis ("" for none).
+        measured: Items where the ruling is "as measured": either verdict is right.
+        transform: Turns the notebook (a dict), or its file, into what was handed in.
+        status: The record's status.
+    """
+
+    name: str
+    q1: str | None = None
+    q2: str | None = None
+    q3: str | None = None
+    lost: dict[str, str] = field(default_factory=dict)
+    measured: frozenset[str] = frozenset()
+    transform: Callable[[Notebook, Path], Path] | None = None
+    status: str = "graded"
+
+    @property
+    def expected(self) -> dict[str, float]:
+        """Points of every item that is decided."""
+        if self.status != "graded":
+            return dict.fromkeys(ITEMS, 0.0)
+        return {
+            item: 0.0 if item in self.lost else points for item, points in ITEMS.items() if item not in self.measured
+        }
+
+    @property
+    def stem(self) -> str:
+        """The name as a file name."""
+        return re.sub(r"\W+", "-", self.name).strip("-").lower()
+
+
+def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
+    """Write the submission into a folder of its own below `folder`; the path to grade."""
+    notebook = filled(json.loads(skeleton.read_text(encoding="utf-8")), q1=answer.q1, q2=answer.q2, q3=answer.q3)
+    place = folder / answer.stem
+    place.mkdir(parents=True, exist_ok=True)
+    if answer.transform is not None:
+        return answer.transform(notebook, place)
+    return save(notebook, place / "homework.ipynb")
+
+
+def save(notebook: Notebook, path: Path) -> Path:
+    """Write a notebook as Jupyter does."""
+    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+    return path
+
+
+def filled(notebook: Notebook, q1: str | None = None, q2: str | None = None, q3: str | None = None) -> Notebook:
+    """Put code in the place of the three stubs."""
+    answers = {"q1": q1, "q2": q2, "q3": q3}
+    for cell in code_cells(notebook):
+        source = text(cell)
+        for question, given in answers.items():
+            if f'todo("{question}")' in source:
+                code = textwrap.dedent(REFERENCE[question] if given is None else given).strip("\n")
+                cell["source"] = _PLACE[question](source, code)
+    return notebook
+
+
+def code_cells(notebook: Notebook) -> list[dict]:
+    """The code cells of a notebook, in order."""
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def text(cell: dict) -> str:
+    """A cell's source as one string."""
+    return "".join(cell["source"])
+
+
+def _model(source: str, code: str) -> str:
+    start, end = source.index("model = nn.Sequential("), source.index("\n)\n") + 2
+    return source[:start] + code + source[end:]
+
+
+def _statements(function: str, stub: str) -> Callable[[str, str], str]:
+    def put(source: str, code: str) -> str:
+        if f"def {function}" in code:
+            start = source.index(f"def {function}")
+            end = re.compile(r"\n(?=\S)").search(source, start).start()
+            return source[:start] + code + "\n" + source[end:]
+        line = re.search(rf"^( *){re.escape(stub)}$", source, re.MULTILINE)
+        return source[: line.start()] + textwrap.indent(code, line[1]) + source[line.end() :]
+
+    return put
+
+
+_PLACE = {
+    "q1": _model,
+    "q2": _statements("print_gnorms", 'gnorm = todo("q2")'),
+    "q3": _statements("better_init", 'todo("q3")'),
+}

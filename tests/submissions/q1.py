@@ -1,0 +1,231 @@
+"""Answers to q1: every way to build the network, and what only passes the three assertions."""
+
+from tests.submissions.answer import Answer
+
+BOTH = ("q1.layers", "q1.forward")
+CHAIN = (
+    "nn.Linear(1, 20), {0}, nn.Linear(20, 20), {0}, nn.Linear(20, 20), {0}, nn.Linear(20, 20), {0}, nn.Linear(20, 1)"
+)
+
+
+def chain(activation):
+    return f"model = nn.Sequential({CHAIN.format(activation)})"
+
+
+def right(name, code):
+    return Answer(f"q1 {name}", q1=code)
+
+
+def wrong(name, code, diagnosis="", items=BOTH):
+    return Answer(f"q1 {name}", q1=code, lost=dict.fromkeys(items, diagnosis))
+
+
+Q1 = (
+    right("written out", chain("nn.ReLU()")),
+    right("in place", chain("nn.ReLU(inplace=True)")),
+    right(
+        "from torch.nn names", "from torch.nn import Linear, ReLU, Sequential\n" + chain("ReLU()").replace("nn.", "")
+    ),
+    right("one shared ReLU", "act = nn.ReLU()\n" + chain("act")),
+    right(
+        "a list in a loop",
+        """
+        layers = []
+        for fan_in, fan_out in [(1, width), (width, width), (width, width), (width, width)]:
+            layers.append(nn.Linear(fan_in, fan_out))
+            layers.append(nn.ReLU())
+        layers.append(nn.Linear(width, 1))
+        model = nn.Sequential(*layers)
+        """,
+    ),
+    right(
+        "a comprehension",
+        "sizes = [1] + [width] * 4 + [1]\n"
+        "blocks = [[nn.Linear(a, b), nn.ReLU()] for a, b in zip(sizes, sizes[1:])]\n"
+        "model = nn.Sequential(*sum(blocks, [])[:-1])",
+    ),
+    right(
+        "OrderedDict with names",
+        """
+        from collections import OrderedDict
+        model = nn.Sequential(OrderedDict([
+            ("input", nn.Linear(1, width)), ("relu1", nn.ReLU()), ("hidden2", nn.Linear(width, width)), ("relu2", nn.ReLU()),
+            ("hidden3", nn.Linear(width, width)), ("relu3", nn.ReLU()), ("hidden4", nn.Linear(width, width)),
+            ("relu4", nn.ReLU()), ("output", nn.Linear(width, 1)),
+        ]))
+        """,
+    ),
+    right(
+        "add_module",
+        """
+        model = nn.Sequential()
+        for k in range(4):
+            model.add_module(f"fc{k}", nn.Linear(width if k else 1, width))
+            model.add_module(f"act{k}", nn.ReLU())
+        model.add_module("out", nn.Linear(width, 1))
+        """,
+    ),
+    right(
+        "append",
+        """
+        model = nn.Sequential()
+        for k in range(4):
+            model.append(nn.Linear(1 if k == 0 else width, width)).append(nn.ReLU())
+        model.append(nn.Linear(width, 1))
+        """,
+    ),
+    right(
+        "extend",
+        f"model = nn.Sequential(nn.Linear(1, 20))\nmodel.extend(nn.Sequential({CHAIN.format('nn.ReLU()')})[1:])",
+    ),
+    right(
+        "a subclass of Sequential",
+        f"""
+        class Deep(nn.Sequential):
+            def __init__(self):
+                super().__init__({CHAIN.format("nn.ReLU()")})
+        model = Deep()
+        """,
+    ),
+    right(
+        "a function that makes it",
+        """
+        def make(depth, width):
+            layers = [nn.Linear(1, width), nn.ReLU()]
+            for _ in range(depth - 1):
+                layers += [nn.Linear(width, width), nn.ReLU()]
+            return nn.Sequential(*layers, nn.Linear(width, 1))
+        model = make(4, width)
+        """,
+    ),
+    right("slices of a longer network", f"model = nn.Sequential({CHAIN.format('nn.ReLU()')}, nn.ReLU())[:9]"),
+    right("copied blocks", "import copy\nr = nn.ReLU()\n" + chain("copy.deepcopy(r)")),
+    right(
+        "on the device",
+        "device = 'cuda' if torch.cuda.is_available() else 'cpu'\n" + chain("nn.ReLU()") + ".to(device)",
+    ),
+    right(
+        "LazyLinear",
+        chain("nn.ReLU()").replace("nn.Linear(20, 20)", "nn.LazyLinear(20)") + "\nmodel(torch.zeros(1, 1))",
+    ),
+    right(
+        "own ReLU by clamp",
+        "class Rectifier(nn.Module):\n    def forward(self, x):\n        return x.clamp(min=0)\n"
+        + chain("Rectifier()"),
+    ),
+    right(
+        "own ReLU by torch.maximum",
+        "class Positive(nn.Module):\n    def forward(self, x):\n        return torch.maximum(x, torch.zeros_like(x))\n"
+        + chain("Positive()"),
+    ),
+    right(
+        "own ReLU by functional",
+        "import torch.nn.functional as F\nclass Act(nn.Module):\n    def forward(self, x):\n        return F.relu(x)\n"
+        + chain("Act()"),
+    ),
+    right("subclass of ReLU", "class MyReLU(nn.ReLU):\n    pass\n" + chain("MyReLU()")),
+    right("initialized at once", chain("nn.ReLU()") + "\nfor p in model.parameters():\n    nn.init.normal_(p)"),
+    right("rebuilt after a first try", chain("nn.Tanh()") + "\n" + chain("nn.ReLU()")),
+    # ------------------------------------------------ another activation: fifteen classes pass the three assertions
+    *(
+        wrong(f"{kind} instead of ReLU", chain(f"nn.{kind}()"), "q1.activation")
+        for kind in [
+            "Tanh",
+            "Sigmoid",
+            "GELU",
+            "LeakyReLU",
+            "ReLU6",
+            "ELU",
+            "SELU",
+            "CELU",
+            "SiLU",
+            "Mish",
+            "Softplus",
+            "Hardtanh",
+            "Hardswish",
+            "Softsign",
+            "LogSigmoid",
+            "RReLU",
+            "Hardsigmoid",
+            "Tanhshrink",
+        ]
+    ),  # fmt: skip
+    wrong(
+        "one activation is LeakyReLU",
+        chain("nn.ReLU()")[::-1].replace("UL", "UL" + "ykaeL"[::1], 1)[::-1].replace("ykaeLReLU", "LeakyReLU"),
+        "q1.activation",
+    ),
+    wrong(
+        "own activation that is not ReLU",
+        "class Swish(nn.Module):\n    def forward(self, x):\n        return x * torch.sigmoid(x)\n" + chain("Swish()"),
+        "q1.activation",
+    ),
+    # ------------------------------------------------ other structures
+    wrong(
+        "three hidden layers",
+        "model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), "
+        "nn.Linear(20, 1))",
+        "q1.too_few_layers",
+    ),
+    wrong(
+        "five hidden layers",
+        chain("nn.ReLU()").replace("nn.Linear(20, 1)", "nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 1)"),
+        "q1.too_many_layers",
+    ),
+    wrong("ReLU after the output", chain("nn.ReLU()")[:-1] + ", nn.ReLU())", "q1.relu_after_output"),
+    wrong(
+        "ReLU moved behind the output",
+        "model = nn.Sequential(nn.Linear(1, 20), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), "
+        "nn.ReLU(), nn.Linear(20, 1), nn.ReLU())",
+        "q1.relu_after_output",
+    ),
+    wrong(
+        "no activations",
+        "model = nn.Sequential(nn.Linear(1, 20), nn.Linear(20, 20), nn.Linear(20, 20), nn.Linear(20, 20), nn.Linear(20, 1))",
+        "q1.relu_missing",
+    ),
+    wrong(
+        "one ReLU forgotten",
+        chain("nn.ReLU()").replace("nn.ReLU(), nn.Linear(20, 1)", "nn.Linear(20, 1)"),
+        "q1.relu_missing",
+    ),
+    wrong(
+        "padded with Identity",
+        chain("nn.ReLU()").replace("nn.ReLU(), nn.Linear(20, 1)", "nn.Identity(), nn.Linear(20, 1)"),
+        "q1.padding",
+    ),
+    wrong(
+        "padded with Dropout",
+        chain("nn.ReLU()").replace("nn.ReLU(), nn.Linear(20, 1)", "nn.Dropout(0.5), nn.Linear(20, 1)"),
+        "q1.padding",
+    ),
+    wrong(
+        "shared linear layers",
+        "h = nn.Linear(20, 20)\n" + chain("nn.ReLU()").replace("nn.Linear(20, 20)", "h"),
+        "q1.shared_layers",
+    ),
+    wrong(
+        "no bias in the output",
+        chain("nn.ReLU()").replace("nn.Linear(20, 1)", "nn.Linear(20, 1, bias=False)"),
+        "q1.no_bias",
+    ),
+    wrong(
+        "no biases", chain("nn.ReLU()").replace("20)", "20, bias=False)").replace("1)", "1, bias=False)"), "q1.no_bias"
+    ),
+    wrong("width 10", chain("nn.ReLU()").replace("20", "10"), "q1.widths"),
+    wrong(
+        "other widths that sum to 1321",
+        "model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 41), nn.ReLU(), nn.Linear(41, 24), nn.ReLU(), "
+        "nn.Linear(24, 4), nn.ReLU(), nn.Linear(4, 1))",
+        "q1.widths",
+    ),
+    # ------------------------------------------------ the right function in another form: only the layers are lost
+    wrong(
+        "nested blocks",
+        "block = lambda a: nn.Sequential(nn.Linear(a, 20), nn.ReLU())\n"
+        "model = nn.Sequential(block(1), block(20), block(20), block(20), nn.Linear(20, 1))",
+        "q1.nested",
+        items=("q1.layers",),
+    ),
+    wrong("a trailing Identity", chain("nn.ReLU()")[:-1] + ", nn.Identity())", "q1.padding", items=("q1.layers",)),
+)

@@ -1,0 +1,350 @@
+"""The generated files: complete, reproducible, in step with their source, and without a line of a solution."""
+
+import ast
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import pytest
+from inithw.distribution import SOURCE, SourceError, build, check, split_solution, write
+from inithw.submission import normalize, read_submission
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ("assignment/homework.ipynb", "solutions/homework.ipynb")
+
+
+@pytest.fixture(scope="module")
+def files():
+    return build(ROOT)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of what the build reads, built."""
+    (tmp_path / "solutions").mkdir()
+    shutil.copy(ROOT / SOURCE, tmp_path / SOURCE)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    write(tmp_path)
+    return tmp_path
+
+
+def notebook(files, path):
+    return nbformat.reads(files[path].decode(), as_version=4)
+
+
+def code(files, path):
+    return [cell.source for cell in notebook(files, path).cells if cell.cell_type == "code"]
+
+
+def solution_lines():
+    """An independent reading of the source: what stands between markers and is not the student's line."""
+    blocks = re.findall(r"# BEGIN SOLUTION\n(.*?)# END SOLUTION", (ROOT / SOURCE).read_text("utf-8"), re.DOTALL)
+    lines = {line.strip() for block in blocks for line in block.splitlines() if "# STUDENT:" not in line}
+    return {line for line in lines if line}
+
+
+# ---------------------------------------------------------------- building
+
+
+def test_generated_files_are_up_to_date():
+    assert [stale.path for stale in check(ROOT)] == [], "run `inithw build`"
+
+
+def test_another_process_builds_the_same_bytes(files):
+    script = "import hashlib, pathlib, sys; from inithw.distribution import build\n"
+    script += "for path, content in sorted(build(pathlib.Path(sys.argv[1])).items()): "
+    script += "print(path, hashlib.sha256(content).hexdigest())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, ROOT],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT / "autograder"), "TZ": "Asia/Tokyo"},
+    )
+    assert done.stdout.splitlines() == [
+        f"{path} {hashlib.sha256(content).hexdigest()}" for path, content in sorted(files.items())
+    ]
+
+
+def test_write_changes_nothing_the_second_time(copy):
+    assert write(copy) == []
+
+
+def test_check_shows_the_difference_in_a_stale_file(copy):
+    target = copy / "assignment/requirements.txt"
+    target.write_text(target.read_text().replace("numpy", "numbat"))
+    (stale,) = check(copy)
+    assert stale.path == "assignment/requirements.txt"
+    assert re.search(r"^-numbat.*\n(?:.*\n)*\+numpy", stale.diff, re.MULTILINE)
+
+
+def test_check_notices_a_missing_file_and_changed_newlines(copy):
+    (copy / "assignment/tests/q2.py").unlink()
+    target = copy / "assignment/tests/q1.py"
+    target.write_bytes(target.read_bytes().replace(b"\n", b"\r\n"))
+    assert {stale.path for stale in check(copy)} == {"assignment/tests/q1.py", "assignment/tests/q2.py"}
+    assert all(stale.diff for stale in check(copy))
+    write(copy)
+    assert check(copy) == []
+
+
+def test_an_edit_of_the_source_makes_its_products_stale(copy):
+    source = copy / SOURCE
+    source.write_text(source.read_text("utf-8").replace("width = 20", "width = 21"), encoding="utf-8")
+    assert {stale.path for stale in check(copy)} == {*NOTEBOOKS, "autograder/inithw/given.json"}
+
+
+def test_generated_files_say_so_and_name_the_command(files):
+    for path, content in files.items():
+        text = content.decode()
+        note = json.loads(text)["metadata"]["inithw"]["note"] if path.endswith(".ipynb") else text[:200]
+        assert "inithw build" in note, path
+        assert "solutions/homework.py" in note, path
+
+
+def test_generated_files_need_no_particular_encoding_of_the_reader(files):
+    for path, content in files.items():
+        if path.endswith((".py", ".txt")):  # Otter opens tests in the encoding of the system
+            assert content.isascii(), path
+
+
+# ---------------------------------------------------------------- markers
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("# BEGIN SOLUTION\nx = 1\n# STUDENT: todo()", "without END"),
+        ("x = 1\n# END SOLUTION", "without BEGIN"),
+        ("# BEGIN SOLUTION\n# BEGIN SOLUTION\n# STUDENT: y\n# END SOLUTION", "inside the solution"),
+        ("# BEGIN SOLUTION\nx = 1\n# END SOLUTION", "no '# STUDENT: ' line"),
+        ("# BEGIN SOLUTION\n# STUDENT: y\n# END SOLUTION\n# END SOLUTION", "without BEGIN"),
+        ("# STUDENT: y", "outside a solution"),
+        ("# begin solution\nx = 1\n# end solution", "looks like a solution marker"),
+        ("#BEGIN SOLUTION\nx = 1\n#END SOLUTION", "looks like a solution marker"),
+        ("# BEGIN SOLUTION \nx = 1\n# END SOLUTION", "looks like a solution marker"),
+        ("# BEGIN SOLUTIONS\nx = 1", "looks like a solution marker"),
+        ("x = 1  # BEGIN SOLUTION", "looks like a solution marker"),
+        ("# BEGIN SOLUTION\n#STUDENT: y\n# END SOLUTION", "looks like a solution marker"),
+    ],
+)
+def test_bad_markers_raise(source, problem):
+    with pytest.raises(SourceError, match=problem):
+        split_solution(source)
+
+
+def test_a_student_gets_the_stub_at_its_place_and_the_reference_the_solution():
+    source = "f(\n    # BEGIN SOLUTION\n    a,\n    b,\n    # STUDENT: todo('q1'),\n    # END SOLUTION\n)"
+    assert split_solution(source) == ("f(\n    todo('q1'),\n)", "f(\n    a,\n    b,\n)", ["a,", "b,"])
+
+
+def test_a_solution_line_repeated_in_given_code_stops_the_build(copy):
+    source = copy / SOURCE
+    line = max(solution_lines(), key=len)
+    source.write_text(source.read_text("utf-8") + f"\n# %%\nif True:\n    {line}\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="also stands in a part that students get"):
+        build(copy)
+
+
+# ---------------------------------------------------------------- what students get
+
+
+def test_no_line_of_a_solution_reaches_the_assignment(files):
+    assert len(solution_lines()) >= 5
+    given = "\n".join(
+        [
+            *(cell.source for cell in notebook(files, "assignment/homework.ipynb").cells),
+            *(content.decode() for path, content in files.items() if path.startswith("assignment/tests")),
+            (ROOT / "assignment/README.md").read_text("utf-8"),
+        ]
+    )
+    assert not solution_lines() & {line.strip() for line in given.splitlines()}
+    for telling in ("kaiming", "xavier", "nn.Linear(width, width)", ".grad.norm", "SOLUTION", "STUDENT"):
+        assert telling not in given, telling
+    assert all(path.name in {"q1.py", "q2.py", "q3.py"} for path in (ROOT / "assignment/tests").glob("*.py"))
+
+
+def test_the_notebooks_differ_only_in_three_cells(files):
+    student, reference = (notebook(files, path).cells for path in NOTEBOOKS)
+    assert [cell.id for cell in student] == [cell.id for cell in reference]
+    differing = [mine.source for mine, theirs in zip(student, reference, strict=True) if mine != theirs]
+    assert [re.findall(r'todo\("(q\d)"\)', source) for source in differing] == [["q1"], ["q2"], ["q3"]]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_notebooks_are_valid_and_clean(files, path):
+    cells = notebook(files, path).cells
+    nbformat.validate(notebook(files, path))
+    assert len({cell.id for cell in cells}) == len(cells)
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_every_code_cell_is_plain_python(files, path):
+    for source in code(files, path):
+        ast.parse(source)
+
+
+def test_cell_ids_survive_an_edit_elsewhere(copy):
+    before = [cell.id for cell in nbformat.read(copy / NOTEBOOKS[0], as_version=4).cells]
+    source = copy / SOURCE
+    source.write_text(
+        source.read_text("utf-8").replace("# %%\nwidth = 20\n", "# %%\nwidth = 21\n", 1), encoding="utf-8"
+    )
+    write(copy)
+    after = [cell.id for cell in nbformat.read(copy / NOTEBOOKS[0], as_version=4).cells]
+    assert len(after) == len(before)
+    assert sum(a != b for a, b in zip(after, before, strict=True)) == 1
+
+
+def test_demonstrations_are_known_by_their_hash_and_read_as_such(files):
+    cells = [cell for cell in notebook(files, "assignment/homework.ipynb").cells if cell.cell_type == "code"]
+    tagged = [cell.source for cell in cells if "demonstration" in cell.metadata.get("tags", [])]
+    given = json.loads(files["autograder/inithw/given.json"])
+    assert given["demonstrations"] == [hashlib.sha256(normalize(source).encode()).hexdigest() for source in tagged]
+    assert given["cells"] == [cell.source for cell in cells]
+    read = read_submission(ROOT / "solutions/homework.ipynb").cells
+    assert [cell.source for cell in read if cell.demonstration] == tagged
+
+
+def test_the_other_cells_run_without_the_demonstrations(files):
+    namespace = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        for cell in notebook(files, "solutions/homework.ipynb").cells:
+            if cell.cell_type == "code" and "demonstration" not in cell.metadata.get("tags", []):
+                exec(cell.source, namespace)
+    assert len(printed.getvalue().splitlines()) == 15  # three times five gradient norms
+    assert len(namespace["model"]) == 9
+
+
+def test_demonstrations_hold_no_answer(files):
+    for cell in notebook(files, "assignment/homework.ipynb").cells:
+        if "demonstration" in cell.metadata.get("tags", []):
+            assert not re.search(r'todo\("q', cell.source)
+
+
+def test_each_stub_stops_its_cell_and_says_which_question_is_open(files):
+    cells = code(files, "assignment/homework.ipynb")
+    namespace = {}
+    for source in cells:
+        if "def todo" in source or source.startswith("# Noisy training") or "F_TRUE_PARAMS =" in source:
+            exec(source, namespace)
+    namespace.update(width=20, model=namespace["nn"].Linear(1, 1))
+    for question in ("q1", "q2", "q3"):
+        (source,) = [source for source in cells if f'todo("{question}")' in source]
+        with pytest.raises(NotImplementedError, match=f"^{question} is not answered yet") as raised:
+            exec(source, {**namespace, "model": namespace["nn"].Sequential(namespace["nn"].Linear(1, 1))})
+        assert f'todo("{question}")' in str(raised.value)
+
+
+def test_requirements_install_on_every_system(files):
+    lines = files["assignment/requirements.txt"].decode().splitlines()
+    assert lines[0].startswith("#")
+    requirements = [Requirement(line) for line in lines[1:]]
+    imported = {
+        alias.name.split(".")[0]
+        for source in code(files, "assignment/homework.ipynb")
+        for node in ast.walk(ast.parse(source))
+        for alias in (node.names if isinstance(node, ast.Import) else [])
+    }
+    third_party = (
+        imported - set(sys.stdlib_module_names) - {"IPython", "nbconvert", "nbformat", "otter"}
+    )  # Jupyter's own
+    assert third_party <= {requirement.name for requirement in requirements}
+    assert {"otter-grader", "jupyterlab", "tqdm"} <= {requirement.name for requirement in requirements}
+    for requirement in requirements:
+        assert requirement.marker is None
+        assert not any(specifier.operator == "==" for specifier in requirement.specifier), "a pin fits one system only"
+        assert any(specifier.operator == ">=" for specifier in requirement.specifier)
+
+
+# ---------------------------------------------------------------- public tests
+
+
+def run_public_test(path, namespace):
+    """As Otter does: arguments by name from the namespace; returns the messages of what failed."""
+    from otter.nbmeta_config import NBMetadataConfig
+    from otter.test_files import create_test_file
+
+    test = create_test_file(str(path), NBMetadataConfig())
+    test.run(namespace)
+    return [result.message for result in test.test_case_results if not result.passed]
+
+
+@pytest.fixture(scope="module")
+def answers(files):
+    namespace = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for cell in notebook(files, "solutions/homework.ipynb").cells:
+            if cell.cell_type == "code" and "demonstration" not in cell.metadata.get("tags", []):
+                exec(cell.source, namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3"])
+def test_public_tests_accept_the_reference(answers, question):
+    assert run_public_test(ROOT / f"assignment/tests/{question}.py", answers) == []
+
+
+@pytest.mark.parametrize("question", ["q1", "q2", "q3"])
+def test_public_tests_fail_without_an_answer(question):
+    assert run_public_test(ROOT / f"assignment/tests/{question}.py", {})
+
+
+def wrong_norms(shown, model):
+    """A print_gnorms that prints `shown` for each weight matrix."""
+    for name, _ in model.named_parameters():
+        if name.endswith(".weight"):
+            print(name, shown)
+
+
+def test_public_tests_look_at_structure_only(answers):
+    import torch
+
+    tanh = torch.nn.Sequential(*[m if i % 2 == 0 else torch.nn.Tanh() for i, m in enumerate(answers["model"])])
+    wrong = {
+        "q1": {"model": tanh},
+        "q2": {"print_gnorms": partial(wrong_norms, "0.12345678")},
+        "q3": {"better_init": partial(answers["naive_init"], 3.0)},
+    }
+    for question, namespace in wrong.items():
+        path = ROOT / f"assignment/tests/{question}.py"
+        assert run_public_test(path, namespace) == [], "wrong in substance, right in structure"
+        assert "Not checked here" in path.read_text()
+
+
+def test_public_tests_name_what_is_wrong_in_structure(answers):
+    import torch
+
+    def no_effect(module):
+        """Leaves the weights as they were."""
+
+    def constant(module):
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.constant_(module.weight, 0.1)
+            torch.nn.init.ones_(module.bias)
+
+    def first_only(model):
+        print("0.weight 0.5")
+
+    tests = ROOT / "assignment/tests"
+    assert "3 modules, expected 9" in run_public_test(tests / "q1.py", {"model": answers["model"][:3]})[0]
+    assert (
+        "1 lines name a weight matrix, expected 5" in run_public_test(tests / "q2.py", {"print_gnorms": first_only})[0]
+    )
+    for shown, problem in {"?": "expected a number", "-1.0": "not negative", "nan": "not negative"}.items():
+        assert problem in run_public_test(tests / "q2.py", {"print_gnorms": partial(wrong_norms, shown)})[0]
+    assert "35 of 35 weights are not finite" in run_public_test(tests / "q3.py", {"better_init": no_effect})[0]
+    messages = run_public_test(tests / "q3.py", {"better_init": constant})
+    assert "the same weights" in messages[0]
+    assert "biases are not zero" in messages[1]

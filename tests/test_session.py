@@ -1,0 +1,214 @@
+"""The worker's side of the dialogue, without walls: what it sends for each question, and when it cannot."""
+
+import contextlib
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+import torch
+from inithw import wire
+from inithw.worker.session import Session, build
+from inithw.worker.shell import GradingShell
+from torch import nn
+
+WIDTHS = [1, 20, 20, 20, 20, 1]
+SETUP = "import numpy as np, torch, torch.nn as nn\ntrain_x, train_y = np.linspace(-1, 1, 1500), np.ones(1500)\n"
+LAYERS = "[layer for pair in zip([1] + [20] * 3, [20] * 4) for layer in (nn.Linear(*pair), nn.ReLU())]"
+
+
+class Peer:
+    """Plays the judge for a session in a forked process."""
+
+    def __init__(self):
+        self.connection, far = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.connection.close()
+            with contextlib.suppress(BaseException):
+                Session(GradingShell(), far).run()
+            os._exit(0)
+        far.close()
+
+    def close(self):
+        self.connection.close()
+        os.waitpid(self.pid, 0)
+
+    def ask(self, ask, *arrays, **details):
+        shapes = [list(array.shape) for array in arrays]
+        wire.send_json(
+            self.connection, {"ask": ask, "token": "t", "seconds": 5, "shapes": shapes, "number": 1, **details}
+        )
+        wire.send_floats(self.connection, *arrays)
+        reply = wire.receive_json(self.connection, 1 << 20, time.monotonic() + 10)
+        assert reply.pop("token") == "t"
+        return reply
+
+    def run(self, *sources):
+        for number, source in enumerate(sources, 1):
+            yield self.ask("cell", number=number, source=source)
+
+    def floats(self, *shapes):
+        return wire.receive_floats(self.connection, *shapes, deadline=time.monotonic() + 10)
+
+
+@pytest.fixture
+def peer():
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+def weights_of(network):
+    return [parameter.detach().numpy() for parameter in network.parameters()]
+
+
+def test_the_model_is_evaluated_with_the_judges_weights(peer):
+    list(peer.run(SETUP, f"model = nn.Sequential(*{LAYERS}, nn.Linear(20, 1))\nassert len(model) == 9"))
+    network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
+    reply = peer.ask("model", *weights_of(network), inputs)
+    assert (reply["variable"], reply["parameters"], len(reply["children"])) == ("model", 1321, 9)
+    (outputs,) = peer.floats((11,))
+    with torch.no_grad():
+        np.testing.assert_allclose(outputs, network(torch.from_numpy(inputs)[:, None])[:, 0].numpy(), rtol=1e-6)
+
+
+def test_a_model_of_other_shapes_is_described_but_not_evaluated(peer):
+    list(peer.run(SETUP, "model = nn.Sequential(nn.Linear(1, 7), nn.Tanh())\nassert len(model) == 9"))
+    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32))
+    assert [child["kind"] for child in reply["children"]] == ["Linear", "Tanh"]
+    assert reply["outputs"] is False
+    assert "shapes" in reply["reason"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "state", "said"),
+    [
+        ("raise NotImplementedError('q1 is not answered yet')", "not answered", "no network"),
+        ("model = nn.Sequential(NotImplementedError())", "not answered", "no network"),
+        ("model = nn.Sequential(nn.Linear(1, undefined))", "not reached", "code cell 2 stopped: NameError"),
+        ("model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 1))", "not answered", "no network"),
+    ],
+)
+def test_a_missing_model_is_open_or_not_reached(peer, cell, state, said):
+    list(peer.run(SETUP, cell))
+    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32))
+    assert reply["unavailable"] == state
+    assert said in reply["reason"]
+
+
+def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its_own_back(peer):
+    function = (
+        "def print_gnorms(model):\n    print(len(model), train_x.sum(), train_y.mean(), model[0].weight.sum().item())"
+    )
+    list(peer.run(SETUP, function))
+    network = build([1, 3, 1])
+    x, y = np.full(1500, 2.0, np.float32), np.full(1500, 3.0, np.float32)
+    reply = peer.ask("norms", *weights_of(network), x, y, widths=[1, 3, 1])
+    assert reply["text"].split()[:3] == ["3", "3000.0", "3.0"]
+    assert float(reply["text"].split()[3]) == pytest.approx(network[0].weight.sum().item(), rel=1e-6)
+    (after,) = peer.run("assert train_y.mean() == 1.0 and abs(train_x.sum()) < 1e-9")
+    assert after["error"] == ""
+
+
+def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
+    list(peer.run("def print_gnorms(model):\n    print(train_x.shape, train_y.shape)"))
+    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
+    assert reply["text"] == "(1500,) (1500,)\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "state", "said"),
+    [
+        ([], "not answered", "no function print_gnorms"),
+        (
+            ["def print_gnorms(model):\n    raise NotImplementedError('q2 is not answered yet')"],
+            "not answered",
+            "open TODO",
+        ),
+        (["def print_gnorms(model):\n    return model.nothing"], "not reached", "print_gnorms raised AttributeError"),
+        (["def print_gnorms(model):\n    gnorm = ?"], "not reached", "code cell 1, which defines print_gnorms"),
+        (
+            ["raise NotImplementedError('q2 is not answered yet')\ndef print_gnorms(model): pass"],
+            "not answered",
+            "open",
+        ),
+    ],
+)
+def test_missing_norms_are_open_or_not_reached(peer, cells, state, said):
+    list(peer.run(*cells))
+    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
+    assert reply["unavailable"] == state
+    assert said in reply["reason"]
+
+
+def ask_init(peer, networks=2):
+    reply = peer.ask("init", layers=[[3, 2, 2]], networks=networks, widths=[1, 4, 1], seed=5)
+    if "unavailable" in reply:
+        return reply, None
+    layers, rewritten, drawn = peer.floats((2, 8), (420,), (networks, 13))
+    return reply, (layers, rewritten, drawn)
+
+
+def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
+    function = (
+        "def better_init(module):\n    if isinstance(module, nn.Linear):\n        assert torch.isnan(module.weight).all()"
+        " or (module.weight == 1).all()\n        nn.init.normal_(module.weight)\n        nn.init.zeros_(module.bias)"
+    )
+    list(peer.run(SETUP, function))
+    reply, (layers, rewritten, drawn) = ask_init(peer)
+    assert reply == {"forward_error": ""}
+    assert np.isfinite(drawn).all()
+    assert not np.array_equal(layers[0], layers[1])
+    assert not np.array_equal(drawn[0], drawn[1])
+    assert not rewritten[400:].any()
+    again, (_layers, _rewritten, repeated) = ask_init(peer)
+    assert np.array_equal(drawn, repeated)
+
+
+def test_doing_nothing_leaves_nan_and_rescaling_shows_on_the_layer_of_ones(peer):
+    list(
+        peer.run(
+            SETUP, "def better_init(module):\n    if isinstance(module, nn.Linear):\n        module.weight.data *= 3"
+        )
+    )
+    _reply, (layers, rewritten, _drawn) = ask_init(peer)
+    assert np.isnan(layers).all()
+    assert (rewritten[:400] == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "said"),
+    [
+        ("raise NotImplementedError('q3 is not answered yet')", "not answered", "open TODO"),
+        ("1 / 0", "not reached", "better_init raised ZeroDivisionError"),
+        (
+            "module.weight = nn.Parameter(torch.zeros(7, 7)) if hasattr(module, 'weight') else None",
+            "not reached",
+            "changed the shape",
+        ),
+        ("while True: pass", "not reached", "took longer"),
+    ],
+)
+def test_a_failing_better_init_says_why(peer, body, state, said):
+    list(peer.run(SETUP, f"def better_init(module):\n    {body}"))
+    reply, _values = ask_init(peer)
+    assert reply["unavailable"] == state
+    assert said in reply["reason"]
+
+
+def test_weights_with_which_the_network_cannot_run_are_reported(peer):
+    function = (
+        "def better_init(module):\n    if isinstance(module, nn.Linear):\n"
+        "        module.weight = nn.Parameter(torch.randn(module.weight.shape, dtype=torch.float64))\n"
+        "        nn.init.zeros_(module.bias)"
+    )
+    list(peer.run(SETUP, function))
+    reply, _values = ask_init(peer)
+    assert "RuntimeError" in reply["forward_error"]
+
+
+def test_the_judges_oracle_builds_the_homeworks_network():
+    assert [type(layer).__name__ for layer in build(WIDTHS)] == ["Linear", "ReLU"] * 4 + ["Linear"]
+    assert isinstance(build([1, 2, 1]), nn.Sequential)
