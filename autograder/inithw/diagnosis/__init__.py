@@ -11,7 +11,8 @@ class Mistake:
 
     Attributes:
         label: Fixed label, `q2.spectral`.
-        what: What was done, a phrase that completes "this is ..." or a sentence's second half.
+        what: What was done, a phrase that completes "this is ..." or a sentence's second half; empty where the
+            message about the evidence says it all.
         hint: The idea to look at, without the answer.
     """
 
