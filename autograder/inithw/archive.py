@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from inithw import records
+from inithw.files import replace_file
 from inithw.records import Evidence
 
 _VERSION = 1
@@ -28,11 +28,11 @@ def save_evidence(folder: Path, stem: str, name: str, evidence: Evidence) -> Pat
     arrays: dict[str, np.ndarray] = {}
     tree = _encode(evidence, arrays)
     header = json.dumps({"version": _VERSION, "submission": name, "evidence": tree})
+    packed = io.BytesIO()
+    np.savez_compressed(packed, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{stem}.evidence.npz"
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False, suffix=".part") as file:
-        np.savez_compressed(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    os.replace(file.name, target)
+    replace_file(target, packed.getvalue())
     return target
 
 

@@ -19,7 +19,7 @@ def grade_all(
     limits: Limits,
     jobs: int,
     on_done: Callable[[], None] = lambda: None,
-    keep_evidence: Callable[[str, Evidence], None] | None = None,
+    keep_evidence: Callable[[Path, Evidence], None] | None = None,
 ) -> Iterator[Grade]:
     """Yield one record for each path, in the order given.
 

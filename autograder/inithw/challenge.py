@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
 
 def _draw_forward(random: np.random.Generator) -> ForwardTask:
     weights, biases = [], []
-    for fan_in, fan_out in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+    for fan_in, fan_out in pairwise(WIDTHS):
         weights.append(_signed(random, fan_out, fan_in) * math.sqrt(6 / fan_in))
         biases.append(_signed(random, fan_out))
     inputs = np.concatenate([bound * _signed(random, INPUTS_PER_RANGE) for bound in INPUT_RANGES])
@@ -104,7 +105,7 @@ def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Networ
     """A network whose function is large, centred and full of kinks: gradients are large and far from rank one."""
     weights, biases = [], []
     size = 1.0
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         weights.append(_signed(random, fan_out, fan_in) * GAIN * math.sqrt(6 / fan_in))
         size *= GAIN
         biases.append(_signed(random, fan_out) * size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -25,10 +26,13 @@ from inithw.grading import judge
 from inithw.records import Evidence, Grade
 from inithw.report.gradescope import to_results, write_results
 from inithw.report.json_line import to_json
+from inithw.report.table import write_csv
 from inithw.report.terminal import print_grade, print_overview
 from inithw.sandbox import Sandbox, SandboxError
 from inithw.scoring import ScoringError
 from inithw.settings import ConfigError, find_config, load_settings
+from inithw.submission import NAME_LIMIT, NotGradable, handout_cells, read_submission
+from inithw.text import clean
 
 app = typer.Typer(
     name="inithw",
@@ -113,22 +117,23 @@ def grade(
     """
     if keep and out is None:
         raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
-    settings = load_settings(find_config(Path.cwd()))
     if out is not None:
         _writable(out)
+    paths = list(dict.fromkeys(paths))
     stems = _distinct_stems(paths)
 
-    def keep_evidence(name: str, evidence: Evidence) -> None:
+    def keep_evidence(path: Path, evidence: Evidence) -> None:
         if keep and out is not None:
-            save_evidence(out, stems[name], name, evidence)
+            save_evidence(out, stems[path], clean(str(path), NAME_LIMIT), evidence)
 
     grades: list[Grade] = []
     with (
         Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
         _progress(len(paths)) as progress,
     ):
+        settings = load_settings(find_config(Path.cwd()))  # the key is read when the workers' ancestor is on its way
         task = progress.add_task("grading", total=len(paths))
-        for record in grade_all(
+        records = grade_all(
             paths,
             key=settings.key,
             sandbox=sandbox,
@@ -136,14 +141,16 @@ def grade(
             jobs=jobs,
             on_done=lambda: progress.advance(task),
             keep_evidence=keep_evidence,
-        ):
+        )
+        for path, record in zip(paths, records, strict=True):
             grades.append(record)
             if out is not None:
-                write_results(out / f"{stems[record.submission]}.results.json", to_results(record))
+                write_results(out / f"{stems[path]}.results.json", to_results(record))
             if as_json:
                 print(json.dumps(to_json(record)), flush=True)
+    _finish(grades, out, as_json)
     if not as_json:
-        _show(grades, out)
+        _show_similar(paths)
     if any(record.status == "infrastructure_error" for record in grades):
         raise Stop(
             "Some submissions could not be graded through no fault of theirs: see above, and grade them again.",
@@ -165,27 +172,50 @@ def rescore(
             f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
             _USAGE,
         )
-    grades = [judge(*load_evidence(file)) for file in files]
-    for record in grades:
-        write_results(folder / f"{file_stem(record.submission)}.results.json", to_results(record))
+    grades, damaged = [], []
+    for file in files:
+        try:
+            record = judge(*load_evidence(file))
+        except ArchiveError as reason:
+            damaged.append(str(reason))
+            continue
+        grades.append(record)
+        write_results(file.with_name(file.name.removesuffix(".evidence.npz") + ".results.json"), to_results(record))
         if as_json:
             print(json.dumps(to_json(record)))
-    if not as_json:
-        _show(grades, folder)
+    _finish(grades, folder, as_json)
+    if damaged:
+        raise Stop("\n".join([*damaged, "Their results.json were left as they were."]), _FAILED)
 
 
-def _show(grades: list[Grade], out: Path | None) -> None:
+def _finish(grades: list[Grade], out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        write_csv(out / "grades.csv", grades)
+    if as_json:
+        return
     console = Console(highlight=False)
     if len(grades) <= _DETAILED:
         for record in grades:
             print_grade(record, console)
     else:
         print_overview(grades, console)
-        for record in grades:
-            if record.message:
-                console.print(f"{escape(record.submission)}: {escape(record.message)}")
     if out is not None:
-        console.print(f"Results are in {escape(str(out))}")
+        console.print(f"Results are in {escape(str(out))}: grades.csv, and NAME.results.json for each submission")
+
+
+def _show_similar(paths: list[Path]) -> None:
+    """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
+    from inithw.similarity import near_identical
+
+    submissions = []
+    for path in paths:
+        with contextlib.suppress(NotGradable):  # has its record already
+            submissions.append(read_submission(path))
+    for pair in near_identical(submissions, handout_cells()):
+        print(
+            f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
+            "(information only, no points depend on it)"
+        )
 
 
 def _progress(count: int) -> Progress:
@@ -200,14 +230,16 @@ def _writable(folder: Path) -> None:
         raise Stop(f"--out {folder}: cannot be made a folder ({error.strerror})", _USAGE) from error
 
 
-def _distinct_stems(paths: Iterable[Path]) -> dict[str, str]:
+def _distinct_stems(paths: Iterable[Path]) -> dict[Path, str]:
     """A file name for each submission; two that would share one are numbered, so that no record overwrites another."""
-    stems: dict[str, str] = {}
-    for path in map(str, paths):
-        stem, number = file_stem(path), 2
-        while path not in stems and stem in stems.values():
-            stem, number = f"{file_stem(path)}-{number}", number + 1
-        stems.setdefault(path, stem)
+    stems: dict[Path, str] = {}
+    taken = set()
+    for path in paths:
+        stem, number = file_stem(str(path)), 2
+        while stem.lower() in taken:  # some file systems do not tell upper from lower case
+            stem, number = f"{file_stem(str(path))}-{number}", number + 1
+        taken.add(stem.lower())
+        stems[path] = stem
     return stems
 
 
@@ -266,7 +298,7 @@ def gradescope(
 
 @app.command()
 def calibrate() -> None:
-    """Measure thresholds and error rates again: many minutes; writes thresholds.json, docs/grading.md and its picture."""
+    """Measure thresholds and error rates again: takes minutes."""
     from inithw.calibration import calibrate as run
 
     run(_project_root())

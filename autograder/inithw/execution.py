@@ -1,7 +1,7 @@
 """Run a submission in a worker, put the judge's challenge to it, and bring back evidence.
 
 What a worker says is taken as plain data of the expected form or not at all. When a cell or a question ends the
-worker (an endless loop in C, a crash, `os._exit`), the submission is run again without it, so that it costs itself only.
+worker (an endless loop in C, a crash, `os._exit`), the submission runs again without it, so that it costs itself only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from inithw import wire
@@ -228,7 +229,7 @@ class _Dialogue:
             return reply
         layers = tuple(self._sample(task) for task in challenge.layers)
         rewritten = self._sample(LayerTask(20, 20, 1))
-        fans = list(zip(widths[:-1], widths[1:], strict=True))
+        fans = list(pairwise(widths))
         # drawn network by network, kept layer by layer
         (block,) = self._floats((challenge.networks, sum((fan_in + 1) * fan_out for fan_in, fan_out in fans)))
         networks, start = [], 0

@@ -13,7 +13,8 @@ from inithw.records import Evidence, Grade, Item, ItemScore, Limits
 from inithw.rubric import RUBRIC
 from inithw.sandbox import Sandbox, SandboxError
 from inithw.scoring import ScoringError, score
-from inithw.submission import NotGradable, read_submission
+from inithw.submission import NAME_LIMIT, NotGradable, read_submission
+from inithw.text import clean
 
 
 def grade(
@@ -22,7 +23,7 @@ def grade(
     key: bytes,
     sandbox: Sandbox,
     limits: Limits,
-    keep_evidence: Callable[[str, Evidence], None] | None = None,
+    keep_evidence: Callable[[Path, Evidence], None] | None = None,
 ) -> Grade:
     """Grade the submission at `path`; whatever happens, there is a record.
 
@@ -31,7 +32,7 @@ def grade(
         key: Secret from which the challenge is drawn.
         sandbox: Where workers come from.
         limits: What the submission may use.
-        keep_evidence: Called with the submission's name and evidence, before it is scored.
+        keep_evidence: Called with `path` and the evidence, before it is scored.
     """
     started = time.monotonic()
     try:
@@ -41,7 +42,7 @@ def grade(
     try:
         evidence = execute(submission, draw_challenge(key, submission), sandbox, limits)
         if keep_evidence is not None:
-            keep_evidence(submission.name, evidence)
+            keep_evidence(path, evidence)
         graded = judge(submission.name, evidence)
     except (SandboxError, ScoringError) as fault:
         return ungraded(str(path), "infrastructure_error", f"The grader failed, not the submission: {fault}")
@@ -66,7 +67,7 @@ def judge(name: str, evidence: Evidence) -> Grade:
 def ungraded(name: str, status: str, reason: str, rubric: tuple[Item, ...] = RUBRIC) -> Grade:
     """The record of a submission that could not be graded, with the reason."""
     return Grade(
-        submission=name,
+        submission=clean(name, NAME_LIMIT),
         status=status,  # type: ignore[arg-type]
         items=tuple(ItemScore(item.id, item.claim, item.points, 0.0, "not reached", reason) for item in rubric),
         message=reason,

@@ -22,14 +22,14 @@ RUBRIC = (
     Item(
         "q2.norms",
         2.0,
-        "For new weights and data, the number printed for each weight matrix is the L2 (Frobenius) norm of its gradient.",
+        "For new weights and data, the number printed for each weight matrix is its gradient's L2 (Frobenius) norm.",
         checks.check_norms,
     ),
     Item("q2.general", 1.0, "The same for networks of other depth and width.", checks.check_general),
     Item(
         "q3.draws",
         1.0,
-        "Every weight is freshly drawn: finite, around zero, not constant, independent between layers; biases are zero.",
+        "Every weight is freshly drawn: finite, around zero, not constant, other in each layer; biases are zero.",
         checks.check_draws,
     ),
     Item(

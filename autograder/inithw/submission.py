@@ -34,6 +34,7 @@ MAX_DEPTH = 20  # folders within folders
 MAX_VALUES = 4_000_000  # JSON values of a notebook: below 100 bytes each in memory
 MAX_CELLS = 2_000  # code cells
 MAX_CODE = 2_000_000  # characters of code
+NAME_LIMIT = 4096  # characters of a submission's name in messages
 
 _SAVE = (
     "Submit the notebook itself as .ipynb (Jupyter: File > Save and Export Notebook As > Notebook; "
@@ -100,7 +101,7 @@ def read_submission(path: Path) -> Submission:
     if not code.homework:
         notes += ("Found neither print_gnorms nor better_init: is this the right homework?",)
     return Submission(
-        name=clean(str(path), 4096),
+        name=clean(str(path), NAME_LIMIT),
         cells=tuple(_cell(number, source) for number, source in enumerate(code.sources, start=1)),
         digest=code.digest,
         notes=notes,
@@ -141,6 +142,12 @@ def _handout() -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(), frozenset()
     handout = json.loads(file.read_text("utf-8"))
     return frozenset(map(_fingerprint, handout["cells"])), frozenset(handout["demonstrations"])
+
+
+def handout_cells() -> list[str]:
+    """The code cells of the distributed notebook."""
+    file = resources.files("inithw") / "given.json"
+    return list(json.loads(file.read_text("utf-8"))["cells"]) if file.is_file() else []
 
 
 def _fingerprint(source: str) -> str:

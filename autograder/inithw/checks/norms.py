@@ -65,7 +65,8 @@ def _found(printout: Printout, right: FloatArray) -> str:
         return f"printed {count} number{'s' * (count != 1)} where {len(right)} were expected ({expected})"
     wrong = [layer for layer, norm in enumerate(right) if not printout.claims[layer].shows(norm)]
     layer = wrong[0] if wrong else 0
-    return f"printed {printout.claims[layer].text[:_QUOTED]} for {2 * layer}.weight where {right[layer]:.{SIGNIFICANT_DIGITS + 1}g} was expected"
+    found, norm = printout.claims[layer].text[:_QUOTED], f"{right[layer]:.{SIGNIFICANT_DIGITS + 1}g}"
+    return f"printed {found} for {2 * layer}.weight where {norm} was expected"
 
 
 def _described(task: NormsTask) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -41,27 +42,41 @@ def print_grade(grade: Grade, console: Console) -> None:
 
 
 def print_overview(grades: Sequence[Grade], console: Console) -> None:
-    """Many submissions: a line each, and what each item was earned by."""
-    ids = [item.id for item in grades[0].items]
+    """Many submissions: a line each, then how often each item was earned."""
     table = Table(title=f"{len(grades)} submissions", title_justify="left")
     table.add_column("submission", overflow="fold")
-    table.add_column("score", justify="right", no_wrap=True)
-    for id_ in ids:
-        table.add_column(id_.replace(".", ".\n"), justify="right", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("not earned")
     for grade in grades:
-        cells = [_cell(item) if grade.status == "graded" else "" for item in grade.items]
-        total = f"{grade.score:g}" if grade.status == "graded" else grade.status.replace("_", " ")
-        table.add_row(escape(grade.submission), total, *cells)
-    table.add_section()
-    graded = [grade for grade in grades if grade.status == "graded"]
-    earned = [f"{sum(grade.items[k].earned > 0 for grade in graded)}/{len(graded)}" for k in range(len(ids))]
-    table.add_row("earned by", "", *earned)
+        total = f"{grade.score:g}/{grade.max_score:g}" if grade.status == "graded" else "-"
+        table.add_row(escape(grade.submission), total, escape(_not_earned(grade)))
     console.print(table)
+
+    graded = [grade for grade in grades if grade.status == "graded"]
+    items = Table(title=f"items, over {len(graded)} graded submissions", title_justify="left")
+    for heading in ("item", "earned by", "lost by", "not answered", "not reached"):
+        items.add_column(heading, justify="left" if heading == "item" else "right", no_wrap=True)
+    for column in zip(*(grade.items for grade in graded), strict=True):
+        states = Counter(item.state for item in column)
+        counts = [states[state] for state in ("passed", "lost", "not answered", "not reached")]
+        items.add_row(column[0].id, *(str(count or "") for count in counts))
+    if graded:
+        console.print(items)
+
+
+def _not_earned(grade: Grade) -> str:
+    """The items that were lost, with the mistake's name where there is one."""
+    if grade.status != "graded":
+        return f"{grade.status.replace('_', ' ')}: {grade.message}"
+    parts = []
+    for item in grade.items:
+        if item.state != "passed":
+            why = item.diagnosis.partition(".")[2].replace("_", " ") if item.state == "lost" else item.state
+            parts.append(f"{item.id} ({why})" if why else item.id)
+    if len(parts) == len(grade.items) and len({item.state for item in grade.items}) == 1:
+        return f"all items {grade.items[0].state}"
+    return ", ".join(parts)
 
 
 def _title(grade: Grade) -> str:
     return f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
-
-
-def _cell(item: ItemScore) -> str:
-    return "open" if item.state == "not answered" else f"{item.earned:g}"

@@ -1,0 +1,126 @@
+"""The release gate: reference full marks, skeleton zero, every labelled answer exactly as declared."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from inithw.batch import grade_all
+from inithw.records import Grade
+from inithw.rubric import POINTS
+from inithw.sandbox import Sandbox
+from inithw.settings import Settings
+
+REFERENCE, SKELETON = "solutions/homework.ipynb", "assignment/homework.ipynb"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a submission must get.
+
+    Attributes:
+        name: What it is, in words.
+        path: The submission.
+        points: Of every item that is decided; an item that is missing may go either way.
+        diagnoses: Label of the mistake, for every item that is lost ("" for none).
+        status: As in `Grade`.
+        state: State that every item must have, or empty.
+    """
+
+    name: str
+    path: Path
+    points: Mapping[str, float]
+    diagnoses: Mapping[str, str] = field(default_factory=dict)
+    status: str = "graded"
+    state: str = ""
+
+
+def differences(declared: Declared, grade: Grade) -> list[str]:
+    """How a grade differs from what was declared, a line for each difference."""
+    if grade.status != declared.status:
+        return [f"status is {grade.status}, declared {declared.status} ({grade.message})"]
+    found = []
+    for item in grade.items:
+        points = declared.points.get(item.id, item.earned)
+        if item.earned != points:
+            found.append(f"{item.id} earned {item.earned:g}, declared {points:g} ({item.message or 'passed'})")
+        elif points == 0 and item.diagnosis != declared.diagnoses.get(item.id, item.diagnosis):
+            found.append(
+                f"{item.id} is diagnosed as {item.diagnosis or 'nothing'}, declared "
+                f"{declared.diagnoses[item.id] or 'nothing'} ({item.message})"
+            )
+        elif declared.state not in ("", item.state):
+            found.append(f"{item.id} is {item.state}, declared {declared.state} ({item.message})")
+    return found
+
+
+def verify(root: Path, settings: Settings, console: Console) -> int:
+    """Grade everything whose grade is known, print every difference, and return how many submissions differ.
+
+    Args:
+        root: The project's folder, with the corpus in `tests/`.
+        settings: Key and limits to grade with.
+        console: Where to print.
+    """
+    with (
+        Sandbox(jobs := min(os.cpu_count() or 1, 8)) as sandbox,
+        tempfile.TemporaryDirectory(prefix="inithw-verify-") as folder,
+        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
+    ):
+        declared = [*_releases(root), *_labelled(root, Path(folder))]
+        task = progress.add_task("grading what is known", total=len(declared))
+        grades = grade_all(
+            [one.path for one in declared],
+            key=settings.key,
+            sandbox=sandbox,
+            limits=settings.limits,
+            jobs=jobs,
+            on_done=lambda: progress.advance(task),
+        )
+        wrong = 0
+        for one, grade in zip(declared, grades, strict=True):
+            if found := differences(one, grade):
+                wrong += 1
+                console.print(f"[bold]{escape(one.name)}[/]")
+                for line in found:
+                    console.print(f"  {escape(line)}")
+    console.print(f"{len(declared) - wrong} of {len(declared)} submissions graded exactly as declared")
+    return wrong
+
+
+def _releases(root: Path) -> list[Declared]:
+    return [
+        Declared("the reference", root / REFERENCE, POINTS),
+        Declared("the skeleton", root / SKELETON, dict.fromkeys(POINTS, 0.0), state="not answered"),
+    ]
+
+
+def _labelled(root: Path, folder: Path) -> list[Declared]:
+    corpus = _from_tests(root, "tests.submissions")
+    return [
+        Declared(
+            name=answer.name,
+            path=corpus.write_answer(answer, root / SKELETON, folder),
+            points=answer.expected,
+            diagnoses=answer.lost,
+            status=answer.status,
+        )
+        for answer in corpus.ANSWERS
+    ]
+
+
+def _from_tests(root: Path, name: str) -> Any:
+    """Import a module of the project's tests, which are not part of the package."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return importlib.import_module(name)
