@@ -12,7 +12,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -159,6 +159,9 @@ OTTER_KEYS: dict[str, _Kind] = {
     "assignment_name": _TEXT.or_null(),
 }
 
+_SHARED_KEYS = ("points_possible", "score_threshold", "show_stdout")
+"""Otter's own keys that `inithw gradescope` follows as well."""
+
 OUR_KEYS: dict[str, _Kind] = {
     "assignment_name": _TEXT,
     "visibility": _choice(*VISIBILITIES),
@@ -194,10 +197,10 @@ class _Reader:
         where = f"plugins.{PLUGIN}"
         self._check(where, ours, OUR_KEYS)
         limits = self._limits(f"{where}.limits", ours.get("limits", {}))
-        known = {name.name for name in fields(Settings)}
-        top = {name: config[name] for name in ("points_possible", "score_threshold", "show_stdout") if name in config}
-        values = {name: value for name, value in ours.items() if name in known}
-        return Settings(**{**top, **values, "limits": limits})
+        shared = {
+            name: config[name] for name in ("points_possible", "score_threshold", "show_stdout") if name in config
+        }
+        return Settings(**{**shared, **ours, "limits": limits})
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -242,15 +245,11 @@ class _Reader:
         found: list[Any] = []
         names: list[str] = []
         for number, entry in enumerate(plugins):
-            if isinstance(entry, str):
-                name, config = entry, {}
-            elif isinstance(entry, dict) and len(entry) == 1:
-                ((name, config),) = entry.items()
-            else:
+            named: Any = {entry: {}} if isinstance(entry, str) else entry
+            if not isinstance(named, dict) or len(named) != 1:
                 self._fail(f"plugins[{number}]", "must be a name, or an object with one name and its settings")
-            names.append(name)
-            if name == PLUGIN:
-                found.append(config)
+            names.extend(named)
+            found.extend(config for name, config in named.items() if name == PLUGIN)
         if len(found) > 1:
             self._fail("plugins", f"{PLUGIN} is there twice; keep one")
         if not found:
