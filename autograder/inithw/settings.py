@@ -200,7 +200,8 @@ class _Reader:
         shared = {
             name: config[name] for name in ("points_possible", "score_threshold", "show_stdout") if name in config
         }
-        return Settings(**{**shared, **ours, "limits": limits})
+        values: dict[str, Any] = {**shared, **ours, "limits": limits}
+        return Settings(**values)
 
     def _load(self) -> dict[str, Any]:
         try:
