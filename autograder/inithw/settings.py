@@ -159,7 +159,7 @@ OTTER_KEYS: dict[str, _Kind] = {
     "assignment_name": _TEXT.or_null(),
 }
 
-_SHARED_KEYS = ("points_possible", "score_threshold", "show_stdout")
+_SHARED_KEYS: tuple[str, ...] = ("points_possible", "score_threshold", "show_stdout")
 """Otter's own keys that `inithw gradescope` follows as well."""
 
 OUR_KEYS: dict[str, _Kind] = {
@@ -197,9 +197,7 @@ class _Reader:
         where = f"plugins.{PLUGIN}"
         self._check(where, ours, OUR_KEYS)
         limits = self._limits(f"{where}.limits", ours.get("limits", {}))
-        shared = {
-            name: config[name] for name in ("points_possible", "score_threshold", "show_stdout") if name in config
-        }
+        shared = {name: config[name] for name in _SHARED_KEYS if name in config}
         values: dict[str, Any] = {**shared, **ours, "limits": limits}
         return Settings(**values)
 
