@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inithw.records import Grade, ItemScore
+from inithw.records import Grade
 from inithw.report.json_line import explain
 
 _MARKS = {

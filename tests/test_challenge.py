@@ -1,0 +1,83 @@
+"""A challenge is repeatable, unpredictable without the key, and tells right answers from wrong ones."""
+
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from inithw.archive import _encode
+from inithw.challenge import LARGEST_NORM, SMALLEST_NORM, draw_challenge
+from inithw.records import Submission
+
+
+def draw(key=b"key", digest="0" * 64, name="s"):
+    return draw_challenge(key, Submission(name, (), digest))
+
+
+def fingerprint(challenge):
+    arrays = {}
+    tree = _encode(challenge, arrays)
+    digest = hashlib.sha256(repr(tree).encode())
+    for name in sorted(arrays):
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def test_the_same_key_and_code_give_the_same_challenge_whatever_the_file_is_called():
+    assert fingerprint(draw(name="a.ipynb")) == fingerprint(draw(name="b.ipynb"))
+
+
+def test_another_key_or_other_code_changes_every_part():
+    first = draw()
+    for other in (draw(key=b"other"), draw(digest="1" * 64)):
+        assert not np.array_equal(first.forward.inputs, other.forward.inputs)
+        for a, b in zip(first.norms, other.norms, strict=True):
+            assert not np.array_equal(a.x, b.x)
+        assert first.worker_seed != other.worker_seed
+        assert first.judge_seed != other.judge_seed
+
+
+def torch_norms(task):
+    """Gradients by autograd in float32, as a student computes them."""
+    widths = [task.network.weights[0].shape[1], *(len(bias) for bias in task.network.biases)]
+    layers = []
+    for k, (fan_in, fan_out) in enumerate(pairwise(widths)):
+        layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
+        with torch.no_grad():
+            layers[-2].weight.copy_(torch.from_numpy(task.network.weights[k]))
+            layers[-2].bias.copy_(torch.from_numpy(task.network.biases[k]))
+    network = torch.nn.Sequential(*layers[:-1])
+    outputs = network(torch.from_numpy(task.x).float().unsqueeze(-1)).view(-1)
+    torch.nn.functional.mse_loss(outputs, torch.from_numpy(task.y).float()).backward()
+    return [p.grad for name, p in network.named_parameters() if name.endswith("weight")]
+
+
+@pytest.mark.parametrize("key", [b"a", b"b", b"c", b"d", b"e"])
+def test_in_float32_the_norms_come_out_to_four_digits_and_wrong_ones_clearly_differ(key):
+    from inithw.reference.network import gradients
+    from inithw.reference.norms import frobenius
+
+    for task in draw(key).norms:
+        matrices = torch_norms(task)
+        norms = np.array([float(g.norm()) for g in matrices])
+        right = frobenius(gradients(task.network, task.x, task.y))
+        np.testing.assert_allclose(norms, right, rtol=1e-4)
+        assert norms.min() >= SMALLEST_NORM * 0.999
+        assert norms.max() <= LARGEST_NORM * 1.001
+        if len(matrices) > 2:
+            spectral = np.array([float(torch.linalg.matrix_norm(g, 2)) for g in matrices])
+            assert np.max(np.abs(spectral / norms - 1)) > 0.04
+
+
+def test_the_networks_have_the_promised_shapes():
+    norms = draw().norms
+    assert [len(task.network.weights) for task in norms if task.item == "q2.norms"] == [5, 5, 5]
+    assert sorted(len(task.network.weights) for task in norms if task.item == "q2.general") == [2, 4, 6]
+
+
+def test_the_inputs_of_q1_reach_far_outside_and_to_both_signs():
+    inputs = draw().forward.inputs
+    assert inputs.min() < -50
+    assert inputs.max() > 50
+    assert np.sum(np.abs(inputs) <= 1) >= 64

@@ -1,0 +1,110 @@
+"""What `print_gnorms` showed is read in every form that people print, and nothing is read into it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inithw.printout import ELSEWHERE, PER_LAYER, read_printout
+
+NORMS = [1234.5678, 99.98765, 5.4321e3, 12.345678, 40321.9]
+NAMES = [f"{2 * layer}.weight" for layer in range(5)]
+
+
+def lines(form, norms=NORMS):
+    return "\n".join(
+        form.format(name=name, norm=norm, k=k) for k, (name, norm) in enumerate(zip(NAMES, norms, strict=True))
+    )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{name} {norm:.8f}",
+        "{name} {norm:.2f}",
+        "{name}: {norm:.4g}",
+        "{name}\t{norm:.3e}",
+        "{name} gradient norm = {norm}",
+        "{name}\n    {norm:.6f}",
+        "{name} tensor({norm:.4f})",
+        "{name} | {norm:,.2f}",
+        "Layer {k} ({name}) has norm {norm:.5f} over 400 entries",
+        "{norm:.8f}",
+        "||grad|| = {norm:.8f}",
+        "layer {k}: {norm:.8f}",
+        "{name} torch.Size([20, 20]) {norm:.6f}",
+        "\x1b[1m{name}\x1b[0m \x1b[32m{norm:.6f}\x1b[0m",
+        "{name} +{norm:.6E}",
+    ],
+)
+def test_every_usual_format_is_read(form):
+    assert read_printout(lines(form), 5).shows(NORMS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(NORMS),
+        str(dict(zip(NAMES, NORMS, strict=True))),
+        "loss 0.12345\n" + lines("{name} {norm:.8f}") + "\ntotal norm 40800.123",
+        lines("{name} {norm:.8f}").replace("2.weight", "0.bias 0.5555555\n2.weight"),
+        "   ".join(f"{norm:.4f}" for norm in NORMS),
+        "name,norm\n" + lines("{name},{norm:.6f}"),
+    ],
+)
+def test_lists_tables_and_further_lines_do_no_harm(text):
+    assert read_printout(text, 5).shows(NORMS)
+
+
+@given(st.lists(st.floats(10, 1e5), min_size=1, max_size=8), st.integers(4, 12))
+def test_a_norm_in_four_digits_or_more_is_always_read(norms, digits):
+    text = "\n".join(f"{2 * layer}.weight {norm:.{digits}g}" for layer, norm in enumerate(norms))
+    # "10" and "1.5e+04" have fewer digits than asked for, in print: those are another matter.
+    if all(len(f"{norm:.{digits}g}".partition("e")[0].replace(".", "")) >= 4 for norm in norms):
+        assert read_printout(text, len(norms)).shows(norms)
+
+
+@given(st.lists(st.floats(10, 1e5), min_size=2, max_size=8), st.floats(1.01, 100), st.data())
+def test_one_number_off_by_a_percent_is_never_read_as_the_norm(norms, factor, data):
+    off = data.draw(st.integers(0, len(norms) - 1))
+    printed = [norm * factor if layer == off else norm for layer, norm in enumerate(norms)]
+    text = "\n".join(f"{2 * layer}.weight {norm:.8f}" for layer, norm in enumerate(printed))
+    assert not read_printout(text, len(norms)).shows(norms)
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read_without_an_error_and_shows_nothing_by_chance(text):
+    assert not read_printout(text, 5).shows([1234.56789, 99.987654, 5432.10123, 12.3456789, 40321.98765])
+
+
+@pytest.mark.parametrize("form", ["{name} {norm:.2g}", "{name} {norm:.1e}", "{name} {norm:.0f}"])
+def test_fewer_digits_than_tell_norms_apart_do_not_count(form):
+    assert not read_printout(lines(form), 5).shows(NORMS)
+    assert read_printout(lines(form), 5).shows(NORMS, digits=1)
+
+
+def test_candidates_for_each_layer_are_no_answer():
+    guesses = ""
+    for name, norm in zip(NAMES, NORMS, strict=True):
+        guesses += f"{name} " + " ".join(f"{norm * (1 + k):.6f}" for k in range(PER_LAYER + 1)) + "\n"
+    printout = read_printout(guesses, 5)
+    assert printout.crowded
+    assert not printout.shows(NORMS)
+
+
+def test_a_long_list_that_holds_the_norms_somewhere_is_no_answer():
+    numbers = [f"{k + 0.5:.4f}" for k in range(PER_LAYER * 5 + ELSEWHERE)] + [f"{norm:.6f}" for norm in NORMS]
+    assert not read_printout("\n".join(numbers), 5).shows(NORMS)
+
+
+def test_the_right_numbers_beside_the_wrong_layers_are_wrong():
+    swapped = [NORMS[1], NORMS[0], *NORMS[2:]]
+    assert not read_printout(lines("{name} {norm:.8f}", swapped), 5).shows(NORMS)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "NaN", "1e999", "9" * 60])
+def test_what_is_no_finite_number_shows_nothing(number):
+    assert not read_printout("\n".join(f"{name} {number}" for name in NAMES), 5).shows(NORMS)
+
+
+def test_a_megabyte_of_digits_is_read_in_linear_time():
+    for text in ("1" * 10**6, "1." * 500_000, "1,234" * 200_000, "0.weight " * 110_000, "e" * 10**6, "1e" * 500_000):
+        assert not read_printout(text, 5).shows(NORMS)
