@@ -236,7 +236,7 @@ class InitEvidence:
     forward_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # equal when the same object: arrays have no plain equality
 class Evidence:
     """All that a verdict rests on.
 

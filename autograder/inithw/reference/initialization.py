@@ -1,81 +1,131 @@
-"""Statistics of initialized weights that the q3 checks rest on."""
+"""Statistics of initialized weights, block by block, so that q3 can go by what most of several independent blocks say.
+
+A block is some homework networks and one layer of every other shape. With blocks, the probability of a false verdict is the
+tail of a binomial distribution, whatever the statistic's own distribution is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from inithw.records import FloatArray, LayerTask, Network, WeightSample
-from inithw.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
-from inithw.reference.network import gradients
-from inithw.reference.norms import frobenius
+from inithw.records import FloatArray, InitEvidence, LayerTask
+from inithw.reference.data import WIDTHS
 
+BLOCKS = 8
 NETWORKS = 256
 LAYER_TASKS = (
-    LayerTask(64, 64, 16),
-    LayerTask(64, 1024, 2),
-    LayerTask(1024, 64, 2),
-    LayerTask(16, 256, 8),
-    LayerTask(256, 16, 8),
+    LayerTask(64, 64, BLOCKS),
+    LayerTask(64, 1024, BLOCKS),
+    LayerTask(1024, 64, BLOCKS),
+    LayerTask(16, 256, BLOCKS),
+    LayerTask(256, 16, BLOCKS),
 )
-FAN_RULES = {
-    "fan_in": lambda fan_in, fan_out: fan_in,
-    "fan_out": lambda fan_in, fan_out: fan_out,
-    "average": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
-    "max": lambda fan_in, fan_out: max(fan_in, fan_out),
+"""Shapes other than the homework's, most far from square: there, rules on the fans differ."""
+SHAPES = (*pairwise(WIDTHS), *((task.fan_in, task.fan_out) for task in LAYER_TASKS))
+"""(fan_in, fan_out) of every sample in a block: the homework's five layers, then one of each task."""
+HOMEWORK_LAYERS = len(WIDTHS) - 1
+SAME_SHAPE = (1, 2, 3)
+"""The homework's layers of one shape, 20 -> 20."""
+
+_FAN_IN, _FAN_OUT = np.array(SHAPES, dtype=np.float64).T
+FANS: dict[str, FloatArray] = {
+    "fan_in": _FAN_IN,
+    "fan_out": _FAN_OUT,
+    "average": (_FAN_IN + _FAN_OUT) / 2,
+    "max": np.maximum(_FAN_IN, _FAN_OUT),
 }
+"""What a rule may take as the fan of each of `SHAPES`, shape (samples,)."""
 
 
-def gains(samples: Sequence[WeightSample]) -> dict[str, FloatArray]:
-    """std * sqrt(fan) of every sample under each fan rule, shape (samples,)."""
-    stds = np.array([np.std(sample.weights.astype(np.float64)) for sample in samples])
-    return {
-        name: stds * np.sqrt([rule(sample.fan_in, sample.fan_out) for sample in samples])
-        for name, rule in FAN_RULES.items()
-    }
+def cut_into_blocks(init: InitEvidence) -> list[FloatArray]:
+    """The weights of every sample in `SHAPES`, shape (BLOCKS, draws, fan_out, fan_in) each."""
+    return [
+        sample.weights.reshape(BLOCKS, -1, sample.fan_out, sample.fan_in) for sample in (*init.networks, *init.layers)
+    ]
 
 
-def offset(sample: WeightSample) -> float:
-    """|mean| / std of all weights of a sample."""
-    weights = sample.weights.astype(np.float64)
-    return float(abs(weights.mean()) / (weights.std() or np.nan))
+@dataclass(frozen=True, slots=True)
+class BlockStatistics:
+    """What was measured in each block.
+
+    Attributes:
+        offset: Largest |mean| / std of a sample, shape (blocks,).
+        repetition: Largest mean square of the average row or column of a matrix, relative to independent weights: about 1
+            when they are independent, the number of rows or columns when these are all equal; shape (blocks,).
+        correlation: Largest |correlation| of two layers of one shape, shape (blocks,).
+        pattern: Largest mean square of the average over the networks, relative to independent draws: about 1 when they are
+            fresh, the number of networks when these are all equal; shape (blocks,).
+        stds: Standard deviation of each sample, shape (blocks, samples).
+    """
+
+    offset: FloatArray
+    repetition: FloatArray
+    correlation: FloatArray
+    pattern: FloatArray
+    stds: FloatArray
 
 
-def pattern_share(sample: WeightSample) -> float:
-    """Part of the mean square that is the same in every draw: about 1/draws when drawn afresh, 1 for a fixed pattern."""
-    weights = sample.weights.astype(np.float64)
-    return float(np.mean(weights.mean(axis=0) ** 2) / (np.mean(weights**2) or np.nan))
+def block_statistics(samples: Sequence[FloatArray]) -> BlockStatistics:
+    """Measure blocks; a statistic is NaN where it has no value (a layer of zeros).
 
-
-def correlation(first: WeightSample, second: WeightSample) -> float:
-    """Correlation between the weights of two layers of the same shape, over all entries and draws."""
-    a, b = first.weights.astype(np.float64).ravel(), second.weights.astype(np.float64).ravel()
-    return float(np.mean(a * b) / (np.sqrt(np.mean(a**2) * np.mean(b**2)) or np.nan))
-
-
-def row_share(sample: WeightSample) -> float:
-    """Variance of the mean row relative to that of independent rows: 1 when independent, fan_out when repeated."""
-    weights = sample.weights.astype(np.float64)
-    return float(np.mean(weights.mean(axis=1) ** 2) * sample.fan_out / (np.mean(weights**2) or np.nan))
-
-
-def column_share(sample: WeightSample) -> float:
-    """As `row_share`, for columns."""
-    weights = sample.weights.astype(np.float64)
-    return float(np.mean(weights.mean(axis=2) ** 2) * sample.fan_in / (np.mean(weights**2) or np.nan))
-
-
-def gradient_norms(samples: Sequence[WeightSample], count: int) -> FloatArray:
-    """Gradient norms of the first `count` networks on the homework's data, shape (count, layers)."""
-    zeros = tuple(np.zeros(fan_out) for fan_out in WIDTHS[1:])
-    return np.array(
-        [
-            frobenius(gradients(Network(tuple(sample.weights[k] for sample in samples), zeros), TRAIN_X, TRAIN_Y))
-            for k in range(count)
-        ]
+    Args:
+        samples: Finite weights of each of `SHAPES`, shape (blocks, draws, fan_out, fan_in).
+    """
+    samples = [sample.astype(np.float64) for sample in samples]
+    means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
+    squares = np.stack([_mean_square(sample) for sample in samples], axis=1)
+    # (blocks, samples)
+    rows = np.stack([sample.shape[2] * _mean_square(sample.mean(axis=2)) for sample in samples], axis=1)
+    columns = np.stack([sample.shape[3] * _mean_square(sample.mean(axis=3)) for sample in samples], axis=1)
+    homework = samples[:HOMEWORK_LAYERS]
+    draws = np.stack([sample.shape[1] * _mean_square(sample.mean(axis=1)) for sample in homework], axis=1)
+    products = [
+        np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / np.sqrt(squares[:, a] * squares[:, b])
+        for a, b in combinations(SAME_SHAPE, 2)
+    ]
+    stds = np.sqrt(np.maximum(squares - means**2, 0))
+    return BlockStatistics(
+        offset=np.max(np.abs(means) / stds, axis=1),
+        repetition=np.max(np.maximum(rows, columns) / squares, axis=1),
+        correlation=np.max(products, axis=0),
+        pattern=np.max(draws / squares[:, :HOMEWORK_LAYERS], axis=1),
+        stds=stds,
     )
 
 
-SHAPES = tuple(pairwise(WIDTHS))
+def _mean_square(weights: FloatArray) -> FloatArray:
+    """Over all axes but the first."""
+    return np.mean(np.square(weights), axis=tuple(range(1, weights.ndim)))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleLaw:
+    """The law std = factor / fan^exponent that fits best, block by block.
+
+    Attributes:
+        rule: Name in `FANS`, shape (blocks,).
+        factor: Geometric mean of std * fan^exponent over the samples, shape (blocks,).
+        spread: Largest over smallest std * fan^exponent: 1 for a perfect fit, shape (blocks,).
+    """
+
+    rule: np.ndarray
+    factor: FloatArray
+    spread: FloatArray
+
+
+def fit_scale(stds: FloatArray, exponent: float = 0.5) -> ScaleLaw:
+    """Find the fan under which std * fan^exponent varies least from shape to shape.
+
+    Args:
+        stds: Positive, shape (blocks, samples), samples as in `SHAPES`.
+        exponent: 1/2 for a gain divided by the square root of the fan.
+    """
+    logs = np.log(stds)[:, None, :] + exponent * np.log(list(FANS.values()))  # (blocks, rules, samples)
+    spreads = np.ptp(logs, axis=2)
+    best = np.argmin(spreads, axis=1)
+    block = np.arange(len(stds))
+    return ScaleLaw(np.array(list(FANS))[best], np.exp(logs.mean(axis=2)[block, best]), np.exp(spreads[block, best]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from inithw.records import FloatArray, Network
-from inithw.reference.data import WIDTHS
+from inithw.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
 
-__all__ = ["WIDTHS", "forward", "gradients"]
+__all__ = ["WIDTHS", "forward", "gradients", "initial_gradient_norms"]
 
 
 def forward(network: Network, x: FloatArray) -> FloatArray:
@@ -37,3 +39,35 @@ def _activations(network: Network, x: FloatArray) -> list[FloatArray]:
         preactivations = activations[-1] @ weights.T.astype(np.float64) + bias
         activations.append(preactivations if layer == last else np.maximum(preactivations, 0.0))
     return activations
+
+
+def initial_gradient_norms(
+    weights: Sequence[FloatArray], x: FloatArray = TRAIN_X, y: FloatArray = TRAIN_Y
+) -> FloatArray:
+    """Gradient norms of many networks whose biases are zero, exactly, from two inputs each.
+
+    Without biases, each layer's input at x is |x| times that at sign(x), and errors flow back alike on either side of zero.
+    So the sum over the data collects into one factor for x = 1 and one for x = -1.
+
+    Args:
+        weights: Per linear layer, shape (networks, fan_out, fan_in).
+        x: Inputs, shape (n,).
+        y: Targets, shape (n,).
+
+    Returns:
+        Frobenius norms, shape (networks, layers).
+    """
+    sides = np.array([1.0, -1.0])
+    on_side = x * sides[:, None] > 0
+    squares, products = on_side @ x**2, on_side @ (np.abs(x) * y)
+    matrices = [matrix.astype(np.float64) for matrix in weights]
+    with np.errstate(over="ignore", invalid="ignore"):  # exploding networks are what this is to show
+        inputs = [np.broadcast_to(sides, (len(matrices[0]), 1, 2))]  # (networks, fan, sides)
+        for matrix in matrices[:-1]:
+            inputs.append(np.maximum(matrix @ inputs[-1], 0))
+        delta = 2.0 * (matrices[-1] @ inputs[-1] * squares - products) / len(x)
+        norms = []
+        for matrix, arriving in zip(reversed(matrices), reversed(inputs), strict=True):
+            norms.append(np.linalg.norm(delta @ arriving.swapaxes(1, 2), axis=(1, 2)))
+            delta = (matrix.swapaxes(1, 2) @ delta) * (arriving > 0)
+    return np.stack(norms[::-1], axis=1)

@@ -21,41 +21,37 @@ from inithw.reference.data import (
 
 
 def train(weights: Sequence[FloatArray], seed: int) -> FloatArray:
-    """Train one network per seed, from the given weights and zero biases, and return their final test losses.
+    """Train networks, from the given weights and zero biases, and return their final test losses.
 
     As the homework does: mean squared error, SGD with momentum (PyTorch's form: Sutskever et al. 2013 without
-    dampening), batches from fresh permutations. In float32, as PyTorch; all seeds in one batched product.
+    dampening), batches from fresh permutations. In float32, as PyTorch.
 
     Args:
-        weights: Per linear layer, shape (seeds, fan_out, fan_in).
+        weights: Per linear layer, shape (networks, fan_out, fan_in).
         seed: Of the batches.
 
     Returns:
-        Test losses, shape (seeds,); inf where training diverged.
+        Test losses, shape (networks,); inf where training diverged.
     """
     count = len(weights[0])
-    layers = len(weights)
-    parameters = [matrix.astype(np.float32).copy() for matrix in weights]
-    parameters += [np.zeros((count, matrix.shape[1], 1), np.float32) for matrix in weights]
-    velocities = [np.zeros_like(parameter) for parameter in parameters]
-    batches = _batches(count, seed)
-    x, y = TRAIN_X.astype(np.float32), TRAIN_Y.astype(np.float32)
-    with np.errstate(all="ignore"):
+    networks = _Networks(weights, BATCH_SIZE)
+    batches = draw_batches(count, seed)
+    x, y = TRAIN_X.astype(np.float32)[batches], TRAIN_Y.astype(np.float32)[batches]
+    velocity = np.zeros_like(networks.parameters)
+    with np.errstate(all="ignore"):  # what diverges shall
         for step in range(STEPS):
-            index = batches[:, step]
-            gradients = _gradients(parameters, layers, x[index], y[index])
-            for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
-                velocity *= np.float32(MOMENTUM)
-                velocity += gradient
-                parameter -= np.float32(LEARNING_RATE) * velocity
-        test_x = np.broadcast_to(TEST_X.astype(np.float32), (count, len(TEST_X)))
-        predictions = _forward(parameters, layers, test_x)[-1][:, 0]
-        losses = np.mean((predictions.astype(np.float64) - TEST_Y) ** 2, axis=1)
+            networks.differentiate(x[:, step], y[:, step])
+            velocity *= np.float32(MOMENTUM)
+            velocity += networks.gradient
+            np.multiply(velocity, np.float32(LEARNING_RATE), out=networks.gradient)
+            networks.parameters -= networks.gradient
+        outputs = networks.outputs(TEST_X)
+        losses = np.mean((outputs - TEST_Y) ** 2, axis=1, dtype=np.float64)
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
-def _batches(count: int, seed: int) -> np.ndarray:
-    """Indices of the training data, shape (seeds, steps, batch)."""
+def draw_batches(count: int, seed: int) -> np.ndarray:
+    """Indices of the training data, shape (networks, steps, batch): every epoch is a permutation of its own."""
     random = np.random.Generator(np.random.PCG64(seed))
     needed = STEPS * BATCH_SIZE
     epochs = -(-needed // TRAIN_N)
@@ -63,22 +59,59 @@ def _batches(count: int, seed: int) -> np.ndarray:
     return order.reshape(count, -1)[:, :needed].reshape(count, STEPS, BATCH_SIZE)
 
 
-def _forward(parameters: list[FloatArray], layers: int, x: FloatArray) -> list[FloatArray]:
-    activations = [x[:, None, :]]  # (seeds, fan, batch)
-    for layer in range(layers):
-        preactivations = parameters[layer] @ activations[-1] + parameters[layers + layer]
-        activations.append(preactivations if layer == layers - 1 else np.maximum(preactivations, 0))
-    return activations
+class _Networks:
+    """Many networks, trained in buffers that are allocated once.
+
+    A layer's bias is the last column of its matrix, and the last row of its input is 1: one product does both.
+
+    Attributes:
+        parameters: Of all networks, flat.
+        gradient: Of the loss, laid out as `parameters`.
+    """
+
+    def __init__(self, weights: Sequence[FloatArray], batch: int) -> None:
+        count = len(weights[0])
+        shapes = [(count, matrix.shape[1], matrix.shape[2] + 1) for matrix in weights]
+        size = sum(int(np.prod(shape)) for shape in shapes)
+        self.parameters = np.zeros(size, np.float32)
+        self.gradient = np.zeros(size, np.float32)
+        self._matrices = _views(self.parameters, shapes)
+        self._gradients = _views(self.gradient, shapes)
+        for matrix, given in zip(self._matrices, weights, strict=True):
+            matrix[:, :, :-1] = given
+        self._inputs = [np.ones((count, columns, batch), np.float32) for _, _, columns in shapes]
+        self._deltas = [np.empty((count, rows, batch), np.float32) for _, rows, _ in shapes]
+
+    def differentiate(self, x: FloatArray, y: FloatArray) -> None:
+        """Put the gradient of the mean squared error on a batch into `gradient`; x and y of shape (networks, batch)."""
+        self._inputs[0][:, 0] = x
+        last = len(self._matrices) - 1
+        for layer in range(last):
+            into = self._inputs[layer + 1][:, :-1]
+            np.matmul(self._matrices[layer], self._inputs[layer], out=into)
+            np.maximum(into, 0, out=into)
+        delta = np.matmul(self._matrices[last], self._inputs[last], out=self._deltas[last])
+        delta -= y[:, None]
+        delta *= np.float32(2 / y.shape[1])
+        for layer in range(last, -1, -1):
+            np.matmul(self._deltas[layer], self._inputs[layer].swapaxes(1, 2), out=self._gradients[layer])
+            if layer:
+                back = self._deltas[layer - 1]
+                np.matmul(self._matrices[layer][:, :, :-1].swapaxes(1, 2), self._deltas[layer], out=back)
+                back *= self._inputs[layer][:, :-1] > 0
+
+    def outputs(self, x: FloatArray) -> FloatArray:
+        """Outputs at the same points for all networks: x of shape (n,), result of shape (networks, n)."""
+        count = len(self._matrices[0])
+        activations = np.broadcast_to(x.astype(np.float32), (count, 1, len(x)))
+        for layer, matrix in enumerate(self._matrices):
+            activations = matrix[:, :, :-1] @ activations + matrix[:, :, -1:]
+            if layer < len(self._matrices) - 1:
+                activations = np.maximum(activations, 0)
+        return activations[:, 0].astype(np.float64)
 
 
-def _gradients(parameters: list[FloatArray], layers: int, x: FloatArray, y: FloatArray) -> list[FloatArray]:
-    activations = _forward(parameters, layers, x)
-    delta = (activations[-1] - y[:, None, :]) * np.float32(2 / y.shape[1])
-    weights: list[FloatArray] = []
-    biases: list[FloatArray] = []
-    for layer in reversed(range(layers)):
-        weights.append(delta @ activations[layer].swapaxes(1, 2))
-        biases.append(delta.sum(axis=2, keepdims=True))
-        if layer:
-            delta = (parameters[layer].swapaxes(1, 2) @ delta) * (activations[layer] > 0)
-    return weights[::-1] + biases[::-1]
+def _views(flat: FloatArray, shapes: Sequence[tuple[int, ...]]) -> list[FloatArray]:
+    """Consecutive parts of a flat array, in these shapes."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
