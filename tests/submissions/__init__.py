@@ -4,12 +4,11 @@ The contract behind the labels: a debatable answer is decided here, once. An ans
 student's notebook; a question it does not mention is answered as in the reference.
 """
 
+from tests.submissions.answer import Answer, write_answer
+from tests.submissions.q1 import Q1
 from tests.submissions.q2 import Q2
 from tests.submissions.q3 import Q3
 from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
-
-from tests.submissions.answer import Answer, write_answer
-from tests.submissions.q1 import Q1
 
 ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS)
 

@@ -40,7 +40,8 @@ class Answer:
         q1: Statements that make `model`; None for the reference's.
         q2: Statements that make `gnorm` from `name` and `param`, or a whole `def print_gnorms`.
         q3: Statements in the branch for `nn.Linear`, or a whole `def better_init`.
-        lost: Items that must earn nothing, each with the label of its diagnosis ("" for none).
+        lost: Items that must earn nothing, each with the label of its diagnosis, or "" where no known mistake is
+            named, or the item's state where there is nothing to judge: "not answered", "not reached".
         measured: Items where the ruling is "as measured": either verdict is right.
         transform: Turns the notebook (a dict), or its file, into what was handed in.
         status: The record's status.
@@ -115,7 +116,7 @@ def _model(source: str, code: str) -> str:
 
 def _statements(function: str, stub: str) -> Callable[[str, str], str]:
     def put(source: str, code: str) -> str:
-        if f"def {function}" in code:
+        if re.search(rf"^(?:def {function}\b|{function} =)", code, re.MULTILINE):
             start = source.index(f"def {function}")
             end = re.compile(r"\n(?=\S)").search(source, start).start()
             return source[:start] + code + "\n" + source[end:]

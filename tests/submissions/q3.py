@@ -1,0 +1,422 @@
+"""Answers to q3: every accepted initialization in every way to write it, and the known mistakes."""
+
+import textwrap
+
+from tests.submissions.answer import Answer
+
+DRAWS, SCALE, GRADIENTS, TRAINING = ALL = ("q3.draws", "q3.scale", "q3.gradients", "q3.training")
+FANS = "fan_in, fan_out = module.in_features, module.out_features\n"
+
+
+def right(name, code):
+    return Answer(f"q3 {name}", q3=code)
+
+
+def wrong(name, code, lost, measured=()):
+    """`lost`: items with their diagnoses; `measured`: items on which the ruling is silent."""
+    return Answer(f"q3 {name}", q3=code, lost=lost, measured=frozenset(measured))
+
+
+def whole(body):
+    """A `better_init` of the student's own."""
+    return "def better_init(module):\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")
+
+
+def lost(items, diagnosis):
+    return dict.fromkeys(items, diagnosis)
+
+
+RIGHT = {
+    # ------------------------------------------------ by library
+    "kaiming_normal_": "nn.init.kaiming_normal_(module.weight)",
+    "kaiming_normal_ for relu": "nn.init.kaiming_normal_(module.weight, nonlinearity='relu')",
+    "kaiming_normal_ with all arguments": (
+        "torch.nn.init.kaiming_normal_(module.weight, a=0, mode='fan_in', nonlinearity='relu')"
+    ),
+    "kaiming_normal_ of the data": "nn.init.kaiming_normal_(module.weight.data)",
+    "kaiming_normal_ for leaky_relu": "nn.init.kaiming_normal_(module.weight, a=0.01, nonlinearity='leaky_relu')",
+    "kaiming_normal_ for linear": "nn.init.kaiming_normal_(module.weight, nonlinearity='linear')",
+    "kaiming_uniform_": "nn.init.kaiming_uniform_(module.weight, nonlinearity='relu')",
+    "xavier_normal_": "nn.init.xavier_normal_(module.weight)",
+    "xavier_normal_ with gain": "nn.init.xavier_normal_(module.weight, gain=nn.init.calculate_gain('relu'))",
+    "xavier_uniform_": "nn.init.xavier_uniform_(module.weight)",
+    "xavier_uniform_ with gain": "nn.init.xavier_uniform_(module.weight, gain=2 ** 0.5)",
+    "orthogonal_": "nn.init.orthogonal_(module.weight)",
+    "orthogonal_ with gain": "nn.init.orthogonal_(module.weight, gain=nn.init.calculate_gain('relu'))",
+    "PyTorch's default by name": "nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5))",
+    "reset_parameters": "module.reset_parameters()",
+    "trunc_normal_ on He's scale": (
+        "std = math.sqrt(2 / module.in_features)\nnn.init.trunc_normal_(module.weight, 0.0, std, -2 * std, 2 * std)"
+    ),
+    "trunc_normal_ on LeCun's scale": (
+        "s = module.in_features ** -0.5\nnn.init.trunc_normal_(module.weight, std=s / 0.8796, a=-2 * s, b=2 * s)"
+    ),
+    "a fan computed by the library": (
+        "fan_in, _ = nn.init._calculate_fan_in_and_fan_out(module.weight)\n"
+        "nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_in))"
+    ),
+    # ------------------------------------------------ by formula
+    "He by normal_": "nn.init.normal_(module.weight, mean=0.0, std=math.sqrt(2 / module.in_features))",
+    "He by normal_ of the tensor": "module.weight.data.normal_(0, (2 / module.in_features) ** 0.5)",
+    "He by np.sqrt": "nn.init.normal_(module.weight, 0, np.sqrt(2.0 / module.weight.shape[1]))",
+    "He by size": "nn.init.normal_(module.weight, std=(2 / module.weight.size(1)) ** 0.5)",
+    "He by uniform_": ("bound = math.sqrt(6 / module.in_features)\nnn.init.uniform_(module.weight, -bound, bound)"),
+    "LeCun by normal_": "nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))",
+    "LeCun by uniform_": (
+        "b = math.sqrt(3 / module.in_features)\nwith torch.no_grad():\n    module.weight.uniform_(-b, b)"
+    ),
+    "Xavier by normal_": FANS + "nn.init.normal_(module.weight, std=math.sqrt(2 / (fan_in + fan_out)))",
+    "Xavier by uniform_": (
+        FANS + "limit = np.sqrt(6 / (fan_in + fan_out))\nnn.init.uniform_(module.weight, a=-limit, b=limit)"
+    ),
+    "Xavier with gain by normal_": FANS + "nn.init.normal_(module.weight, std=math.sqrt(4 / (fan_in + fan_out)))",
+    "the average fan as an average": FANS + "nn.init.normal_(module.weight, std=(2 / ((fan_in + fan_out) / 2)) ** 0.5)",
+    "the larger fan": FANS + "nn.init.normal_(module.weight, std=math.sqrt(2 / max(fan_in, fan_out)))",
+    "PyTorch's default by formula": ("k = 1 / math.sqrt(module.in_features)\nnn.init.uniform_(module.weight, -k, k)"),
+    "uniform of root two over the root of fan_in": (
+        "r = math.sqrt(2 / module.in_features)\nnn.init.uniform_(module.weight, -r, r)"
+    ),
+    # ------------------------------------------------ by tensor operations
+    "randn and copy_": (
+        "with torch.no_grad():\n"
+        "    module.weight.copy_(torch.randn(module.weight.shape) * math.sqrt(2 / module.in_features))"
+    ),
+    "randn_like into data": "module.weight.data = torch.randn_like(module.weight) * (2 / module.in_features) ** 0.5",
+    "rand stretched to a uniform": (
+        FANS + "bound = math.sqrt(6 / fan_in)\nmodule.weight.data = (2 * torch.rand(fan_out, fan_in) - 1) * bound"
+    ),
+    "torch.normal": (
+        FANS + "module.weight.data.copy_(torch.normal(0.0, math.sqrt(2 / fan_in), size=(fan_out, fan_in)))"
+    ),
+    "torch.empty and normal_": (
+        FANS + "module.weight = nn.Parameter(torch.empty(fan_out, fan_in).normal_(0, math.sqrt(2 / fan_in)))"
+    ),
+    "a new Parameter": (
+        "module.weight = nn.Parameter(torch.randn(module.weight.shape) / math.sqrt(module.in_features))"
+    ),
+    "normal_ then scaled in place": (
+        "with torch.no_grad():\n    module.weight.normal_()\n    module.weight.mul_(math.sqrt(2 / module.in_features))"
+    ),
+    "a distribution": (
+        "from torch.distributions import Normal\n"
+        "module.weight.data = Normal(0.0, math.sqrt(2 / module.in_features)).sample(module.weight.shape)"
+    ),
+    "a slice assigned": "module.weight.data[:] = torch.randn(module.weight.shape) * (2 / module.in_features) ** 0.5",
+    "row by row": (
+        "for row in module.weight.data:\n    row.copy_(torch.randn(module.in_features) * (2 / module.in_features) ** 0.5)"
+    ),
+    "QR by hand": (
+        FANS + "q, r = torch.linalg.qr(torch.randn(max(fan_in, fan_out), min(fan_in, fan_out)))\n"
+        "q = q * torch.sign(torch.diagonal(r))\n"
+        "module.weight.data = (q if q.shape == (fan_out, fan_in) else q.T).contiguous()"
+    ),
+    "a generator of its own made once": """
+        rng = torch.Generator().manual_seed(1)
+        def better_init(module):
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight, generator=rng)
+                nn.init.zeros_(module.bias)
+        """,
+    # ------------------------------------------------ by NumPy
+    "np.random.randn": (
+        FANS + "w = np.random.randn(fan_out, fan_in) * np.sqrt(2 / fan_in)\n"
+        "module.weight.data = torch.from_numpy(w).float()"
+    ),
+    "np.random.normal": (
+        "w = np.random.normal(0, np.sqrt(2 / module.in_features), module.weight.shape)\n"
+        "module.weight.data = torch.tensor(w, dtype=torch.float32)"
+    ),
+    "np.random.uniform": (
+        FANS + "b = np.sqrt(6 / (fan_in + fan_out))\n"
+        "module.weight = nn.Parameter(torch.FloatTensor(np.random.uniform(-b, b, (fan_out, fan_in))))"
+    ),
+    "NumPy's new generator": (
+        "rng = np.random.default_rng()\n"
+        "w = rng.normal(0, (2 / module.in_features) ** 0.5, tuple(module.weight.shape))\n"
+        "module.weight.data.copy_(torch.from_numpy(w))"
+    ),
+    "NumPy's truncated by hand": (
+        "s = np.sqrt(2 / module.in_features)\nw = np.random.randn(*module.weight.shape)\n"
+        "while (np.abs(w) > 2).any():\n    far = np.abs(w) > 2\n    w[far] = np.random.randn(far.sum())\n"
+        "module.weight.data = torch.tensor(s * w).float()"
+    ),
+    "Python's random": (
+        "import random\ns = (2 / module.in_features) ** 0.5\n"
+        "w = [[random.gauss(0, s) for _ in range(module.in_features)] for _ in range(module.out_features)]\n"
+        "module.weight.data = torch.tensor(w)"
+    ),
+    # ------------------------------------------------ whole functions
+    "type by class name": whole("""
+        if module.__class__.__name__ == "Linear":
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.constant_(module.bias, 0.0)
+        """),
+    "type by attribute": whole("""
+        if hasattr(module, "weight"):
+            torch.nn.init.xavier_uniform_(module.weight)
+            module.bias.data.fill_(0)
+        """),
+    "early return": whole("""
+        if not isinstance(module, nn.Linear):
+            return
+        with torch.no_grad():
+            module.weight.normal_(0, (2 / module.in_features) ** 0.5)
+            module.bias.zero_()
+        """),
+    "the network as its argument": whole("""
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        """),
+    "parameters by dimension": whole("""
+        for param in module.parameters(recurse=False):
+            if param.dim() > 1:
+                nn.init.xavier_normal_(param)
+            else:
+                nn.init.zeros_(param)
+        """),
+    "no grad as a decorator": "@torch.no_grad()\n"
+    + whole("""
+        if type(module) is nn.Linear:
+            module.weight.copy_(torch.randn_like(module.weight) * math.sqrt(2 / module.in_features))
+            module.bias.copy_(torch.zeros_like(module.bias))
+        """),
+    "a lambda": """
+        better_init = lambda m: (nn.init.kaiming_normal_(m.weight), nn.init.zeros_(m.bias)) if isinstance(m, nn.Linear) else None
+        """,
+    "a class with __call__": """
+        class Initializer:
+            def __call__(self, module):
+                if isinstance(module, nn.Linear):
+                    nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+                    nn.init.zeros_(module.bias)
+        def better_init(module):
+            return Initializer()(module)
+        """,
+    "the output layer on LeCun's scale": whole("""
+        if isinstance(module, nn.Linear):
+            gain = 1.0 if module.out_features == 1 else math.sqrt(2)
+            nn.init.normal_(module.weight, 0, gain / math.sqrt(module.in_features))
+            nn.init.zeros_(module.bias)
+        """),
+    "prints what it does": (
+        "nn.init.kaiming_normal_(module.weight)\nprint(f'{module}: std {module.weight.std():.3f}')"
+    ),
+}
+
+CONSTANT_SCALE = {
+    "normal 0.1": "nn.init.normal_(module.weight, std=0.1)",
+    "normal 0.2": "nn.init.normal_(module.weight, 0.0, 0.2)",
+    "uniform 0.3": "nn.init.uniform_(module.weight, -0.3, 0.3)",
+    "xavier's number for width 20 everywhere": "nn.init.normal_(module.weight, std=math.sqrt(2 / 40))",
+    "He's number for width 20 everywhere": "module.weight.data.normal_(0, np.sqrt(2 / 20))",
+    "He's number from the global width": "nn.init.normal_(module.weight, std=math.sqrt(2 / width))",
+    "trunc_normal_ 0.2": "nn.init.trunc_normal_(module.weight, std=0.2)",
+}
+TOO_SMALL = {
+    "GPT's 0.02": ("nn.init.normal_(module.weight, mean=0.0, std=0.02)", "q3.gpt"),
+    "GPT's 0.02 truncated": ("nn.init.trunc_normal_(module.weight, std=0.02)", "q3.gpt"),
+    "normal 0.01": ("module.weight.data = torch.randn_like(module.weight) * 0.01", "q3.constant_scale"),
+    "naive_init 0.03": ("nn.init.uniform_(module.weight, -0.03, 0.03)", "q3.constant_scale"),
+    "normal 0.001": ("nn.init.normal_(module.weight, std=1e-3)", "q3.constant_scale"),
+}
+TOO_LARGE = {
+    "normal 1": ("nn.init.normal_(module.weight)", "q3.constant_scale"),
+    "randn without a scale": ("module.weight.data = torch.randn(module.weight.shape)", "q3.constant_scale"),
+    "naive_init 3": ("naive_init(3.0, module)", "q3.constant_scale"),
+    "uniform 1": ("nn.init.uniform_(module.weight, -1, 1)", "q3.constant_scale"),
+    "He with gain 2": ("nn.init.normal_(module.weight, std=2 / math.sqrt(module.in_features))", "q3.gain"),
+    "kaiming_normal_ applied to a doubled weight": (
+        "nn.init.kaiming_normal_(module.weight)\nmodule.weight.data *= 2",
+        "q3.gain",
+    ),
+    "the fan inverted": ("nn.init.normal_(module.weight, std=math.sqrt(module.in_features / 2))", "q3.inverted"),
+    "multiplied by the root of the fan": (
+        "module.weight.data = torch.randn_like(module.weight) * math.sqrt(module.in_features)",
+        "q3.inverted",
+    ),
+}
+NO_ROOT = {
+    "std 2 over fan_in": "nn.init.normal_(module.weight, std=2 / module.in_features)",
+    "a variance passed as std": FANS + "nn.init.normal_(module.weight, 0.0, 2 / (fan_in + fan_out))",
+    "std 1 over fan_in": "module.weight.data.normal_(0, 1 / module.in_features)",
+    "randn times 2 over fan_in": "module.weight.data = torch.randn_like(module.weight) * 2 / module.in_features",
+    "NumPy with a variance": (
+        "w = np.random.normal(0, 2 / module.in_features, module.weight.shape)\n"
+        "module.weight.data = torch.from_numpy(w).float()"
+    ),
+}
+FAN_OUT = {
+    "kaiming_normal_ with fan_out": "nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')",
+    "kaiming_uniform_ with fan_out": "nn.init.kaiming_uniform_(module.weight, mode='fan_out', nonlinearity='relu')",
+    "He over the rows by mistake": "nn.init.normal_(module.weight, std=math.sqrt(2 / module.weight.shape[0]))",
+}
+NOT_DRAWN = {
+    "zeros": ("nn.init.zeros_(module.weight)", "q3.constant"),
+    "ones": ("nn.init.ones_(module.weight)", "q3.constant"),
+    "a constant": ("nn.init.constant_(module.weight, 0.1)", "q3.constant"),
+    "a constant on He's scale": ("nn.init.constant_(module.weight, math.sqrt(2 / module.in_features))", "q3.constant"),
+    "identity": ("nn.init.eye_(module.weight)", "q3.identity"),
+    "scaled identity": (
+        "with torch.no_grad():\n    module.weight.copy_(torch.eye(*module.weight.shape) * math.sqrt(2))",
+        "q3.identity",
+    ),
+    "uniform from 0 to 1": ("nn.init.uniform_(module.weight)", "q3.one_sided"),
+    "rand on He's scale": (
+        "module.weight.data = torch.rand(module.weight.shape) * math.sqrt(2 / module.in_features)",
+        "q3.one_sided",
+    ),
+    "absolute values": (
+        "module.weight.data = torch.randn_like(module.weight).abs() * math.sqrt(2 / module.in_features)",
+        "q3.one_sided",
+    ),
+    "uniform from 0 to the bound": (
+        "nn.init.uniform_(module.weight, 0, math.sqrt(6 / module.in_features))",
+        "q3.one_sided",
+    ),
+    "mean and std swapped": (
+        "nn.init.normal_(module.weight, math.sqrt(2 / module.in_features), 0.0)",
+        "q3.mean_std_swapped",
+    ),
+    "mean and std swapped with std 0.01": (
+        "nn.init.normal_(module.weight, math.sqrt(2 / module.in_features), 0.01)",
+        "q3.mean_std_swapped",
+    ),
+}
+SEEDED = {
+    "torch.manual_seed inside": "torch.manual_seed(600)\nnn.init.kaiming_normal_(module.weight)",
+    "np.random.seed inside": (
+        "np.random.seed(0)\nw = np.random.randn(*module.weight.shape) * np.sqrt(2 / module.in_features)\n"
+        "module.weight.data = torch.from_numpy(w).float()"
+    ),
+    "a seeded generator inside": (
+        "g = torch.Generator().manual_seed(0)\nnn.init.kaiming_normal_(module.weight, generator=g)"
+    ),
+    "a seeded default_rng inside": (
+        "rng = np.random.default_rng(42)\n"
+        "module.weight.data = torch.tensor(rng.normal(0, (2 / module.in_features) ** 0.5, module.weight.shape)).float()"
+    ),
+}
+NO_EFFECT = {
+    "nothing": ("pass", "q3.no_effect"),
+    "works on a copy": ("nn.init.kaiming_normal_(module.weight.clone().detach())", "q3.no_effect"),
+    "an assignment to a method": (
+        "module.weight.copy_ = torch.randn(module.weight.shape) * (2 / module.in_features) ** 0.5",
+        "q3.no_effect",
+    ),
+    "binds a local name": (
+        "weight = module.weight\nweight = torch.randn(weight.shape) * math.sqrt(2 / module.in_features)",
+        "q3.no_effect",
+    ),
+    "only computes": ("torch.randn(module.weight.shape) * math.sqrt(2 / module.in_features)", "q3.no_effect"),
+    "rescales the old weights": ("module.weight.data *= math.sqrt(2 / module.in_features)", "q3.rescales"),
+    "divides the old weights by their norm": (
+        "with torch.no_grad():\n    module.weight.div_(module.weight.norm()).mul_(math.sqrt(2 * module.out_features))",
+        "q3.rescales",
+    ),
+    "adds noise to the old weights": (
+        "with torch.no_grad():\n    module.weight.add_(torch.randn_like(module.weight) * math.sqrt(2 / module.in_features))",
+        "q3.rescales",
+    ),
+}
+NEVER_CALLED = {
+    "only square layers": whole("""
+        if isinstance(module, nn.Linear) and module.in_features == module.out_features:
+            nn.init.kaiming_normal_(module.weight)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+        """),
+    "only nn.Conv2d": whole("""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
+        """),
+}
+
+Q3 = (
+    *(right(name, code) for name, code in RIGHT.items()),
+    *(
+        wrong(f"constant scale: {name}", code, {SCALE: "q3.constant_scale"}, (GRADIENTS, TRAINING))
+        for name, code in CONSTANT_SCALE.items()
+    ),
+    *(
+        wrong(f"too small: {name}", code, lost((SCALE, GRADIENTS, TRAINING), diagnosis))
+        for name, (code, diagnosis) in TOO_SMALL.items()
+    ),
+    *(
+        wrong(f"too large: {name}", code, lost((SCALE, GRADIENTS, TRAINING), diagnosis))
+        for name, (code, diagnosis) in TOO_LARGE.items()
+    ),
+    *(
+        wrong(f"missing root: {name}", code, {SCALE: "q3.missing_root"}, (GRADIENTS, TRAINING))
+        for name, code in NO_ROOT.items()
+    ),
+    *(wrong(f"fan_out: {name}", code, {TRAINING: "q3.fan_out"}, (GRADIENTS,)) for name, code in FAN_OUT.items()),
+    *(
+        wrong(f"not random: {name}", code, lost((DRAWS, TRAINING), diagnosis), (SCALE, GRADIENTS))
+        for name, (code, diagnosis) in NOT_DRAWN.items()
+    ),
+    *(
+        wrong(f"seed set: {name}", code, {DRAWS: "q3.seeded"}, (SCALE, GRADIENTS, TRAINING))
+        for name, code in SEEDED.items()
+    ),
+    *(wrong(f"no effect: {name}", code, lost(ALL, diagnosis)) for name, (code, diagnosis) in NO_EFFECT.items()),
+    *(wrong(f"never called: {name}", code, lost(ALL, "")) for name, code in NEVER_CALLED.items()),
+    wrong(
+        "sparse_",
+        "nn.init.sparse_(module.weight, sparsity=0.5, std=math.sqrt(2 / module.in_features))",
+        {GRADIENTS: ""},
+        (DRAWS, SCALE, TRAINING),
+    ),
+    wrong(
+        "biases drawn too",
+        "nn.init.kaiming_normal_(module.weight)\nb = module.bias\nnn.init.normal_(b)\nmodule.register_parameter('bias', None)\n"
+        "module.bias = nn.Parameter(torch.randn(module.out_features))\nreturn",
+        {DRAWS: "q3.biases"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "biases forgotten",
+        whole("""
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+            """),
+        {DRAWS: "q3.biases"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "one row repeated",
+        "row = torch.randn(1, module.in_features) * math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = row.repeat(module.out_features, 1)",
+        {DRAWS: ""},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "one column repeated",
+        "column = torch.randn(module.out_features, 1) * math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = column.expand_as(module.weight).clone()",
+        {DRAWS: ""},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "the transposed shape",
+        FANS + "module.weight.data = torch.randn(fan_in, fan_out) * math.sqrt(2 / fan_in)",
+        lost(ALL, "not reached"),
+    ),
+    wrong(
+        "in double",
+        FANS + "module.weight.data = torch.from_numpy(np.random.randn(fan_out, fan_in) * np.sqrt(2 / fan_in))",
+        lost((GRADIENTS, TRAINING), ""),
+        (DRAWS, SCALE),
+    ),
+    wrong(
+        "an in-place operation on a leaf",
+        "module.weight.copy_(torch.randn(module.weight.shape) * math.sqrt(2 / module.in_features))",
+        lost(ALL, "not reached"),
+    ),
+    wrong("an undefined name", "nn.init.he_normal_(module.weight)", lost(ALL, "not reached")),
+    wrong("a bad argument", "nn.init.kaiming_normal_(module)", lost(ALL, "not reached")),
+    wrong("a syntax error", "nn.init.kaiming_normal_(module.weight", lost(ALL, "not reached")),
+    wrong("left open", 'todo("q3")', lost(ALL, "not answered")),
+)
