@@ -132,7 +132,7 @@ ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "another user's folder cannot be listed": (("uid",), "os.listdir({private!r})"),
     "the parent cannot be signalled by another user": (("uid",), "os.kill(os.getppid(), 0)"),
     "root cannot be had back": (("uid",), "os.setresuid(0, 0, 0)"),
-    "no group is left": (("uid",), "assert os.getgroups() or os.getgid() == 0, OSError(1, 'none')"),
+    "no group is left": (("uid",), "if os.getgid(): raise PermissionError(1, str(os.getgroups()))"),
     "the root folder cannot be changed": (("capabilities",), "os.chroot('/')"),
     "no other user can be become": (("capabilities",), "os.setresuid(1, 1, 1)"),
     "a neighbour's memory is closed": (
@@ -180,11 +180,21 @@ ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "seccomp lets no owner be changed": (("seccomp",), "os.chown('.', os.getuid(), os.getgid())"),
     "seccomp keeps the umask": (
         ("seccomp",),
-        "os.umask(0); open('x', 'w'); assert os.stat('x').st_mode & 7, OSError(1, '')",
+        """
+        libc.umask(0)  # has no error to report
+        open('x', 'w').close()
+        if not os.stat('x').st_mode & 0o007:
+            raise PermissionError(1, 'closed')
+        """,
     ),
     "seccomp keeps modes": (
         ("seccomp",),
-        "open('x', 'w').close(); os.chmod('x', 0o4777); assert os.stat('x').st_mode & 0o4007, OSError(1, '')",
+        """
+        open('x', 'w').close()
+        os.chmod('x', 0o4777)
+        if not os.stat('x').st_mode & 0o4007:
+            raise PermissionError(1, 'unchanged')
+        """,
     ),
     "seccomp keeps file times": (("seccomp",), "os.utime('.', (1, 1))"),
     "seccomp empties nothing that is opened to read": (
@@ -568,7 +578,8 @@ def test_python_in_a_closed_folder_is_recognized_and_the_walls_of_the_same_user_
     library.parent.mkdir(parents=True)
     library.symlink_to(Path(json.__file__).parents[1])
     (place / "closed").chmod(0o700)
-    home = {"PYTHONHOME": str(place / "closed"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    packages = [path for path in sys.path if Path(path, "torch").is_dir() or Path(path, "inithw").is_dir()]
+    home = {"PYTHONHOME": str(place / "closed"), "PYTHONPATH": os.pathsep.join(packages)}
     code = f"""
     import wave
     Path("file").write_text("text")

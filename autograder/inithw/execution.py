@@ -6,6 +6,7 @@ worker (an endless loop in C, a crash, `os._exit`), the submission runs again wi
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ _REPLY_LIMIT = 1 << 20
 _TEXT_LIMIT = 300
 _CHILDREN_LIMIT = 200
 _MAX_RUNS = 6
+_OUT_OF_MEMORY = re.compile(r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory")  # Python, NumPy, torch
 
 _Question = tuple[str, int]  # ("model", 0), ("init", 0), ("norms", index of the task)
 
@@ -137,10 +139,6 @@ class _Dialogue:
     def run(self) -> None:
         state = self.state
         state.current = None
-        try:
-            wire.receive_json(self.worker.connection, _REPLY_LIMIT, time.monotonic() + _GRACE_SECONDS * 10)
-        except wire.WireError as error:
-            raise _Ended(str(error)) from error
         self._run_cells()
         for question in state.questions():
             if time.monotonic() > state.deadline:
@@ -179,7 +177,7 @@ class _Dialogue:
     def _run_cell(self, cell: Cell, seconds: float) -> tuple[str, bool]:
         reply = self._request("cell", seconds, number=cell.number, source=cell.source)
         error = _text(reply, "error")
-        if error.startswith("MemoryError"):  # what it hoards would be missing in the cells after it
+        if _OUT_OF_MEMORY.match(error):  # what it hoards would be missing in the cells after it
             raise _Ended(f"it used more than {self.state.limits.memory_bytes >> 20} MB of memory")
         return error, reply.get("unanswered") is True
 

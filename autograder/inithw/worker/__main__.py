@@ -24,6 +24,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     _die_with_parent()
     shell = _preload()
+    children: set[int] = set()
     wire.send_json(control, {"ready": True})
     with contextlib.suppress(wire.ClosedError):
         while True:
@@ -32,9 +33,10 @@ def main() -> None:
                 break
             request = wire.receive_json(control, _REQUEST_LIMIT)
             if "spawn" in request:
-                wire.send_json(control, _spawn(request["spawn"], descriptors[0], control, shell))
+                children.add(pid := _spawn(request["spawn"], descriptors[0], control, shell))
+                wire.send_json(control, {"pid": pid})
             else:
-                wire.send_json(control, _end(request["end"], request["uid"]))
+                wire.send_json(control, _end(request["end"], request["uid"], children))
 
 
 def _preload() -> Any:
@@ -57,7 +59,8 @@ def _preload() -> Any:
     import tqdm.auto
     import tqdm.notebook  # noqa: F401
 
-    import inithw.worker.session  # noqa: F401
+    import inithw.worker.session
+    import inithw.worker.walls  # noqa: F401 - looks for libseccomp by running a program
     from inithw.worker.shell import GradingShell
 
     torch.set_num_threads(1)
@@ -71,15 +74,16 @@ def _preload() -> Any:
     return shell
 
 
-def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any) -> dict[str, Any]:
+def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any) -> int:
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         os.close(descriptor)
-        return {"pid": pid}
+        return pid
     status = 1
     try:
         control.close()
-        _child(plan, socket.socket(fileno=descriptor), shell)
+        _child(plan, socket.socket(fileno=descriptor), shell, parent)
         status = 0
     except BaseException as error:
         with contextlib.suppress(BaseException):
@@ -88,27 +92,33 @@ def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell:
         os._exit(status)
 
 
-def _child(plan: dict[str, Any], connection: socket.socket, shell: Any) -> None:
+def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, parent: int) -> None:
     from inithw.worker.session import Session
-    from inithw.worker.walls import WallPlan, raise_walls
+    from inithw.worker.walls import WallPlan, WallsDownError, raise_walls
 
-    plan = {**plan, "readable": tuple(plan["readable"]), "keep": (connection.fileno(),)}
-    walls = raise_walls(WallPlan(**plan))
-    _die_with_parent()
+    groups = {"required": tuple(map(tuple, plan["required"]))} if "required" in plan else {}
+    plan = {**plan, "readable": tuple(plan["readable"]), "keep": (connection.fileno(),), **groups}
+    try:
+        walls = raise_walls(WallPlan(**plan))
+    except WallsDownError as error:
+        wire.send_json(connection, {"refused": str(error)})
+        return
+    if os.getppid() != parent:  # it died before its death could be made ours
+        return
     wire.send_json(connection, {"walls": walls})
     Session(shell, connection).run()
 
 
-def _end(pid: int, uid: int | None) -> dict[str, Any]:
+def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
     """Kill a child and whatever else runs under its uid, and collect it."""
     if uid is not None:
         _kill_all_of(uid)
+    if pid not in children:  # of a process before this one: the number may be anybody's by now
+        return {"status": 0, "peak_kilobytes": 0}
+    children.remove(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    try:
-        _pid, status, usage = os.wait4(pid, 0)
-    except ChildProcessError:
-        return {"status": 0, "peak_kilobytes": 0}
+    _pid, status, usage = os.wait4(pid, 0)
     return {"status": os.waitstatus_to_exitcode(status), "peak_kilobytes": usage.ru_maxrss}
 
 

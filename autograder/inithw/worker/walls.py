@@ -44,6 +44,7 @@ class WallPlan:
         file_size: Bytes of any one file.
         open_files: Descriptors.
         processes: Threads; processes there are none.
+        cpu: The only processor its threads may use; None for any.
         keep: Descriptors to leave open, every other one is closed; None leaves them all.
         hidden: Trees inside `readable` that it may not read all the same; the judge's package always is.
         required: Of each group of walls one at least must be up.
@@ -57,6 +58,7 @@ class WallPlan:
     file_size: int
     open_files: int
     processes: int
+    cpu: int | None = None
     keep: tuple[int, ...] | None = None
     hidden: tuple[str, ...] = ()
     required: tuple[tuple[str, ...], ...] = (
@@ -162,10 +164,9 @@ def raise_walls(plan: WallPlan, walls: tuple[str, ...] | None = None) -> dict[st
         WallsDownError: A wall that the plan requires is down.
     """
     report: dict[str, str] = {}
-    if sys.platform == "linux":
-        if len(os.listdir("/proc/self/task")) > 1:  # most walls bind the calling thread alone
-            raise RuntimeError("walls must be raised while the process has one thread")
-        _move_in(plan.scratch)
+    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:  # most walls bind the calling thread alone
+        raise RuntimeError("walls must be raised while the process has one thread")
+    _move_in(plan.scratch)
     for name in WALLS if walls is None else walls:
         if name == "descriptors":
             _check(plan.required, report)  # while the error can still be written somewhere
@@ -242,10 +243,12 @@ def _capabilities(_plan: WallPlan) -> None:
 def _unseen(_plan: WallPlan) -> None:
     # Becoming another user has cleared both, so not earlier.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    forbid_inspection()
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _limits(plan: WallPlan) -> None:
+    if plan.cpu is not None:  # else many threads would take the time of other submissions
+        os.sched_setaffinity(0, {plan.cpu})
     page = os.sysconf("SC_PAGE_SIZE")
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * page
     running = 0 if plan.uid == os.geteuid() else _tasks_of(os.geteuid())
@@ -379,12 +382,6 @@ WALLS: dict[str, Callable[[WallPlan], None]] = {
 
 
 # ---------------------------------------------------------------- helpers
-
-
-def forbid_inspection() -> None:
-    """Close this process's memory and /proc files to others of its user; the judge needs it as well."""
-    if sys.platform == "linux":
-        _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def readable_by(uid: int, path: str) -> bool:
