@@ -17,7 +17,7 @@
 #
 # You start the same small network in several ways. Each time you look at three things: the **gradient norm of every
 # layer**, the **singular values and features of the network's linearization**, and the **function that it learns**.
-# In the end the first two will tell you the third before you train.
+# By the end you will read the third off the first two, before any training, and know when that fails.
 #
 # | what you hand in | where it goes | how it is graded |
 # |---|---|---|
@@ -38,17 +38,20 @@ if "google.colab" in sys.modules and importlib.util.find_spec("otter") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "otter-grader"], check=False)
 
 # %%
+import base64
+import copy
 import functools
+import html
 import io
 import math
 import sys
+import time
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.optim as optim
-from IPython.display import Image, display
+from IPython.display import display
 from tqdm import tqdm
 
 torch.set_num_threads(1)  # networks this small are slower on many cores than on one
@@ -102,6 +105,7 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": "medium",
+        "axes.titley": 1.02,
         "figure.dpi": 100,
         "grid.alpha": 0.3,
         "legend.fontsize": "small",
@@ -112,10 +116,15 @@ plt.rcParams.update(
 
 def show(figure, description):
     """Display a figure with `description` as its alternative text, and close it."""
+    global last_shown
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     plt.close(figure)
-    display(Image(picture.getvalue(), alt=description))
+    # As HTML: Jupyter drops the alternative text of a plain image.
+    source = base64.b64encode(picture.getvalue()).decode()
+    image = f'<img src="data:image/png;base64,{source}" alt="{html.escape(description)}">'
+    display({"text/html": image, "text/plain": description}, raw=True)
+    last_shown = time.time()
 
 
 # %% [markdown]
@@ -155,7 +164,8 @@ test_x = np.linspace(-1, 1, TEST_N)
 test_y = f_true(test_x)
 
 # %% tags=["demonstration"]
-figure, axes = plt.subplots(figsize=(8, 3.4), layout="tight")
+figure, axes = plt.subplots(figsize=(8, 3.4))
+figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.9)
 axes.scatter(train_x, train_y, s=3, color=GREY, label="training data (noisy)")
 axes.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
 axes.set(xlabel="x", ylabel="y", title=f"{TRAIN_N} training points around the true function")
@@ -166,7 +176,10 @@ show(figure, "Scatter of the training points around the smooth odd curve of the 
 # ## A network with one hidden layer
 #
 # The first network has one hidden layer of 20 ReLU units. It is trained by stochastic gradient descent with momentum,
-# on mini-batches of 32 points, for about ten passes through the data.
+# on mini-batches of 32 points, for about ten passes (epochs) through the data. In every step, each parameter $w$ with
+# gradient $g$ on the mini-batch has its velocity $v$ (zero at the start) and itself changed by
+#
+# $$v \leftarrow 0.9\, v + g, \qquad w \leftarrow w - \eta\, v, \qquad \eta = 0.1 .$$
 #
 # `train_model` returns the model, the test points, and its predictions there. Give it a list as `log`, and it records
 # the losses in it: at every step the loss on the mini-batch, once per epoch the loss on the test data.
@@ -182,7 +195,8 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     torch.manual_seed(seed)
     log = [] if log is None else log
     eval_interval = int(TRAIN_N / batch_size) + 1
-    optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
+    params = list(model.parameters())
+    velocities = [torch.zeros_like(param) for param in params]
     criterion = nn.MSELoss()
 
     inputs = torch.from_numpy(train_x).float().unsqueeze(-1)
@@ -197,9 +211,12 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     for step in range(n_steps):
         batch = order[step * batch_size : (step + 1) * batch_size]
         loss = criterion(model(inputs[batch]).view(-1), targets[batch])
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
-        optimizer.step()
+        with torch.no_grad():  # what torch.optim.SGD(params, lr, momentum=0.9) does in a step
+            for param, velocity in zip(params, velocities):
+                velocity.mul_(0.9).add_(param.grad)
+                param.sub_(velocity, alpha=lr)
         log.append({"step": step, "train_loss": loss.item()})
         if (step + 1) % eval_interval == 0 or step + 1 == n_steps:
             with torch.no_grad():
@@ -220,7 +237,8 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
     }.items():
         steps, losses[key] = np.array([(entry["step"] + 1, entry[key]) for entry in log if key in entry]).T
         finite = np.isfinite(losses[key])
-        left.plot(steps[finite], losses[key][finite], **style)
+        if finite.any():
+            left.plot(steps[finite], losses[key][finite], **style)
     left.set(xlabel="training step", ylabel="mean squared error (log scale)", yscale="log")
     if np.isfinite(losses["train_loss"]).all():
         left.set(xlim=(0, n_steps), ylim=(1e-3, 1))
@@ -321,9 +339,9 @@ def feature_matrix(model):
 
 def piecewise_affine_basis(model):
     """Orthonormal basis of the functions affine on each linear piece of `model`: shape (TRAIN_N, at most 2 pieces)."""
-    hidden, active = torch.from_numpy(train_x).float().unsqueeze(-1), []
+    hidden, active = torch.from_numpy(train_x).unsqueeze(-1), []
     with torch.no_grad():
-        for layer in model:
+        for layer in copy.deepcopy(model).double():
             hidden = layer(hidden)
             if isinstance(layer, nn.ReLU):
                 active.append(hidden > 0)
@@ -365,7 +383,10 @@ def svd_local_linearization(model):
 
 # %%
 def draw_linearization(axes, singular_values, principal_feature):
-    """Draw singular values, principal features over x, and the first two features against each other."""
+    """Draw singular values, principal features over x, and the first two features against each other.
+
+    Returns the dots of the last, whose colour is x; None when there is no linearization.
+    """
     values, features, plane = axes
     values.set(xlabel="k", ylabel=r"singular value $\sigma_k$ (log scale)", yscale="log", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
     features.set(xlabel="x", ylabel=r"principal feature $\varphi_k(x)$", xlim=(-1.02, 1.02))
@@ -373,11 +394,13 @@ def draw_linearization(axes, singular_values, principal_feature):
     if not np.isfinite(singular_values).all():
         for ax in axes:
             ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
-        return
+        return None
 
     rank = len(singular_values)
     values.plot(np.arange(min(rank, 20)) + 1, singular_values[:20], "o-", color=BLUE, linewidth=0.8)
     values.set_title(f"rank {rank}" + (", 20 largest singular values" if rank > 20 else ", all singular values"))
+    # From one power of ten to another.
+    values.set_ylim(10 ** np.floor(np.log10(singular_values[:20].min())), 10 ** np.ceil(np.log10(singular_values[0])))
 
     order = np.argsort(train_x)
     styles = [
@@ -394,7 +417,7 @@ def draw_linearization(axes, singular_values, principal_feature):
     dots = plane.scatter(first, second, c=train_x, s=4, cmap="cividis", vmin=-1, vmax=1)
     for x, marker, size in ((-1, "<", 9), (0, "s", 7), (1, ">", 9)):
         nearest = np.abs(train_x - x).argmin()
-        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": f"x = {x}"}
+        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": f"x = {x}".replace("-", "−")}
         plane.plot(first[nearest], second[nearest], marker=marker, markersize=size, **style)
     # Never zoom in on differences that are tiny beside the features themselves.
     least = 0.2 * np.abs(principal_feature[:, :2]).max()
@@ -403,7 +426,7 @@ def draw_linearization(axes, singular_values, principal_feature):
         spare = max(0, least - (high - low)) / 2
         plane.set(**{f"{axis}lim": (low - spare, high + spare)})
     plane.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    plane.figure.colorbar(dots, ax=plane, label="x", ticks=[-1, -0.5, 0, 0.5, 1])
+    return dots
 
 
 def compare(linearizations, same_limits=True):
@@ -411,29 +434,42 @@ def compare(linearizations, same_limits=True):
 
     The singular values share their axis; `same_limits` says whether the features do too.
     """
-    height = 3.9 * len(linearizations)
+    height = 3.9 * len(linearizations)  # inches
+    bottom, top = 0.55 / height, 1 - 0.75 / height
     figure, rows = plt.subplots(len(linearizations), 3, figsize=(14, height), squeeze=False)
-    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.55 / height, top=1 - 0.75 / height, wspace=0.25, hspace=0.48)
+    figure.subplots_adjust(left=0.06, right=0.935, bottom=bottom, top=top, wspace=0.25, hspace=0.48)
+    summaries, dots = [], None
     for axes, (title, (_, singular_values, principal_feature)) in zip(rows, linearizations.items()):
-        draw_linearization(axes, singular_values, principal_feature)
+        dots = draw_linearization(axes, singular_values, principal_feature) or dots
         axes[0].text(0, 1.15, title, transform=axes[0].transAxes, fontweight="bold", fontsize="large")
+        finite = np.isfinite(singular_values).all()
+        summaries.append(
+            f"{title}, rank {len(singular_values)}, largest singular value {singular_values[0]:.3g}" if finite
+            else f"{title}, not finite"
+        )
     for column in rows.T if same_limits else rows.T[:1]:
         for limits in ("xlim", "ylim"):
             bounds = [getattr(ax, f"get_{limits}")() for ax in column]
             for ax in column:
                 ax.set(**{limits: (np.min(bounds), np.max(bounds))})
-    titles = "; ".join(title for title in linearizations if title) or "the network"
-    show(figure, f"Singular values, principal features over x, and the first two features against each other. Rows: {titles}.")
+    if dots:
+        scale = figure.add_axes((0.95, bottom, 0.011, top - bottom))
+        figure.colorbar(dots, cax=scale, label="x, the colour of the dots", ticks=[-1, -0.5, 0, 0.5, 1])
+    show(
+        figure,
+        "Singular values, principal features over x, and the first two features against each other. "
+        f"Rows: {'; '.join(summaries)}.",
+    )
 
 
-def visualize(m, singular_values, principal_feature, title=""):
+def visualize(m, singular_values, principal_feature, title):
     """Draw one linearization."""
     compare({title: (m, singular_values, principal_feature)})
 
 
 # %% tags=["demonstration"]
 shallow = svd_local_linearization(model)
-visualize(*shallow)
+visualize(*shallow, "one hidden layer, trained")
 
 # %% [markdown]
 # **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic, and the title gives the rank.
@@ -624,16 +660,18 @@ grader.check("q2")
 # %%
 def show_gnorms(gnorms):
     """Draw gradient norms, {label: {parameter name: norm}}, layer by layer on a logarithmic axis."""
-    figure, ax = plt.subplots(figsize=(8, 3.8), layout="tight")
+    figure, ax = plt.subplots(figsize=(8, 3.8))
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.82)
+    figure.suptitle("Gradient norm of each layer at initialization", fontweight="bold")
     styles = [(BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":")]
     for (label, norms), (color, marker, linestyle) in zip(gnorms.items(), styles):
-        layers, heights = range(len(norms)), list(norms.values())
-        ax.plot(layers, heights, color=color, marker=marker, linestyle=linestyle)
-        ax.text(layers[-1] + 0.15, heights[-1], label, color=color, va="center")
-    ax.set_xticks(layers, norms)
-    ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the loss gradient (log scale)")
-    ax.set(title="Gradient norm of each layer at initialization", yscale="log", xlim=(-0.2, len(norms)), ylim=(1e-7, 1e7))
-    show(figure, f"Gradient norm of each weight matrix on a logarithmic axis, for {', '.join(gnorms)}")
+        ax.plot(range(len(norms)), list(norms.values()), color=color, marker=marker, linestyle=linestyle, label=label)
+    ax.set_xticks(range(len(norms)), norms)
+    ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the gradient (log scale)")
+    ax.set(yscale="log", ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-7, 8, 2))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    ranges = "; ".join(f"{label}, {min(norms.values()):.1e} to {max(norms.values()):.1e}" for label, norms in gnorms.items())
+    show(figure, f"Gradient norm of each weight matrix on a logarithmic axis. Smallest to largest: {ranges}.")
 
 
 # %% tags=["demonstration"]
@@ -718,7 +756,7 @@ show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large})
 
 # %% tags=["demonstration"]
 large_before = svd_local_linearization(model)
-visualize(*large_before)
+visualize(*large_before, "uniform ±3, before training")
 
 # %% tags=["demonstration"]
 log = []
@@ -913,8 +951,8 @@ compare(
 # ## How much does one run prove? (optional, not graded)
 #
 # Every figure above shows a single run: one draw of the weights, one order of the batches. `train_many` trains 64 networks at
-# once, each with weights and batches of its own, by the same rule as `train_model`. It stacks the weights of
-# all networks to arrays of shape $(64, \cdot, \cdot)$ and multiplies them in one go.
+# once, each with weights and batches of its own, by the same rule as `train_model`. It stacks the weight matrices of
+# all networks to one array of shape $(64, d_{\ell+2}, d_\ell)$ and multiplies them in one go.
 
 # %%
 def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
@@ -929,17 +967,17 @@ def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
         layers = [nn.Linear(fan_in, fan_out) for _ in range(runs)]
         for layer in layers:
             init(layer)
-        weights.append(torch.stack([layer.weight.detach().T for layer in layers]))
-        biases.append(torch.stack([layer.bias.detach().unsqueeze(0) for layer in layers]))
+        weights.append(torch.stack([layer.weight.detach() for layer in layers]))
+        biases.append(torch.stack([layer.bias.detach().unsqueeze(1) for layer in layers]))
     params = weights + biases
     velocities = [torch.zeros_like(param) for param in params]
 
     def outputs(params, x):
         """Outputs of every network at its own points: (runs, points) to (runs, points)."""
-        hidden, depth = x.unsqueeze(-1), len(params) // 2
+        hidden, depth = x.unsqueeze(1), len(params) // 2
         for layer in range(depth):
-            hidden = torch.baddbmm(params[depth + layer], torch.relu(hidden) if layer else hidden, params[layer])
-        return hidden.squeeze(-1)
+            hidden = torch.baddbmm(params[depth + layer], params[layer], torch.relu(hidden) if layer else hidden)
+        return hidden.squeeze(1)
 
     inputs, targets = torch.from_numpy(train_x).float(), torch.from_numpy(train_y).float()
     epochs = math.ceil(n_steps * batch_size / TRAIN_N)
@@ -947,54 +985,71 @@ def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
     for step in range(n_steps):
         batch = orders[:, step * batch_size : (step + 1) * batch_size]
         params = [param.requires_grad_() for param in params]
+        losses = (outputs(params, inputs[batch]) - targets[batch]).square().mean(dim=1)
+        if not losses.isfinite().any():
+            break  # nothing left to train
         # The sum over the networks: none depends on the weights of another, so each gets its own gradient.
-        loss = (outputs(params, inputs[batch]) - targets[batch]).square().mean(dim=1).sum()
-        gradients = torch.autograd.grad(loss, params)
+        gradients = torch.autograd.grad(losses.sum(), params)
         with torch.no_grad():
             velocities = [0.9 * velocity + gradient for velocity, gradient in zip(velocities, gradients)]
             params = [param - lr * velocity for param, velocity in zip(params, velocities)]
-    return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
+    with torch.no_grad():
+        return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
 
 
 def show_losses(ax, losses):
-    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run."""
+    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run, and print a summary."""
     spread = np.random.default_rng(0).uniform(-0.25, 0.25, size=1000)
     for position, (label, values) in enumerate(losses.items()):
         shown = values <= 2  # False for NaN too
         ax.scatter(position + spread[: shown.sum()], values[shown], s=14, color=BLUE, alpha=0.6)
         if not shown.all():
-            ax.scatter(position, 3.2, marker="x", s=60, color=ORANGE)
-            ax.text(position + 0.08, 3.2, f"{(~shown).sum()} above 2 or NaN", color=ORANGE, va="center")
+            ax.scatter(position, 3.4, marker="x", s=60, color=ORANGE)
+            ax.text(position + 0.1, 3.4, f"{(~shown).sum()} runs", color=ORANGE, va="center")
         median = np.median(np.where(shown, values, np.inf))
         if np.isfinite(median):
-            ax.hlines(median, position - 0.35, position + 0.35, color="black")
-            ax.text(position + 0.37, median, f"{median:.2g}", va="center", fontsize="small")
+            ax.hlines(median, position - 0.3, position + 0.3, color="black")
+            ax.text(position + 0.32, median, f"{median:.2g}", va="center", fontsize="small")
+        print(
+            f"{label:>25}: median {f'{median:.4f}' if np.isfinite(median) else 'above 2'}, above 0.02 in {(~(values <= 0.02)).sum()},"
+            f" above 2 or NaN in {(~shown).sum()} of {len(values)} runs"
+        )
     ax.axhline(2.2, color=GREY, linewidth=0.8)
+    ax.text(-0.01, 3.4, "above 2\nor NaN", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize="small")
     ax.set_xticks(range(len(losses)), losses)
-    ax.set(yscale="log", xlim=(-0.6, len(losses) - 0.25), ylim=(1e-3, 5), ylabel="final mean squared error (log scale)")
+    ax.set(yscale="log", xlim=(-0.5, len(losses) - 0.4), ylim=(1e-3, 5.5), ylabel="final mean squared error (log scale)")
 
 
 # %% tags=["demonstration"]
 starts = {
-    "uniform ±0.03": functools.partial(naive_init, 0.03),
-    "uniform ±0.3": functools.partial(naive_init, 0.3),
-    "uniform ±3": functools.partial(naive_init, 3.0),
-    "better_init": better_init,
+    "uniform ±0.03": (functools.partial(naive_init, 0.03),),
+    "uniform ±0.3": (functools.partial(naive_init, 0.3),),
+    "uniform ±3": (functools.partial(naive_init, 3.0),),
+    "better_init": (better_init,),
+    "better_init, x < 0.4": (better_init, ood_train_x, ood_train_y),
 }
-test_losses = {}
-for label, init in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout):
-    test_losses[label] = np.square(train_many(init) - test_y).mean(axis=1)
-ood_errors = np.square(train_many(better_init, ood_train_x, ood_train_y) - test_y)
+errors = {}  # squared errors of all runs at all test points, shape (64, TEST_N)
+for label, start in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout, leave=False):
+    errors[label] = np.square(train_many(*start) - test_y)
+ood_errors = errors.pop("better_init, x < 0.4")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2), layout="tight")
-show_losses(left, test_losses)
+figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2))
+figure.subplots_adjust(left=0.07, right=0.99, bottom=0.13, top=0.92, wspace=0.2)
+print("Trained on all x, tested on all x")
+show_losses(left, {label: error.mean(axis=1) for label, error in errors.items()})
 left.set(title="Trained on all x: final test loss of 64 runs (bar: median)", xlabel="initialization")
+print("better_init trained on x < 0.4, tested on")
+inside = test_x < 0.4
 show_losses(
     right,
-    {"x < 0.4 (training data)": ood_errors[:, test_x < 0.4].mean(axis=1), "x ≥ 0.4 (no data)": ood_errors[:, test_x >= 0.4].mean(axis=1)},
+    {"x < 0.4 (training data)": ood_errors[:, inside].mean(axis=1), "x ≥ 0.4 (no data)": ood_errors[:, ~inside].mean(axis=1)},
 )
-right.set(title="better_init, trained on x < 0.4: the same 64 runs, in two parts", xlabel="part of the test data")
-show(figure, "Final test losses of 64 runs for each initialization, and of 64 runs trained on part of the data, inside and outside of it")
+right.set(title="better_init, trained on x < 0.4: 64 runs", xlabel="part of the test data")
+show(
+    figure,
+    "Final test losses, one dot a run. Left: 64 runs for each of four initializations. "
+    "Right: 64 runs trained on x below 0.4, tested below and above 0.4. The text above gives the numbers.",
+)
 
 # %% [markdown]
 # **What to look at.** Each dot is a run that might have been *the* run of this notebook. How many runs would you need to tell two
@@ -1006,12 +1061,15 @@ show(figure, "Final test losses of 64 runs for each initialization, and of 64 ru
 #
 # 1. Restart the kernel, run all cells, and **save** the notebook.
 # 2. Upload the notebook for the code answers: one file, under any name.
-# 3. For the written answers, run the next cell. It writes one HTML page with your answers and figures, without the code. Open it in
-#    a browser, and print it to PDF if your course asks for PDF.
+# 3. For the written answers, run the next cell **after saving**. It writes one HTML page with your answers and figures, without
+#    the code, and a PDF of it where it finds Chrome, Chromium or Edge. Look at it before you upload it.
 
 # %% tags=["demonstration"]
 def export_written(notebook=None):
-    """Write the notebook, as last saved, to an HTML page without code; `notebook` is its file name."""
+    """Write the notebook, as last saved, to an HTML page without code, and print that to PDF where a browser is found.
+
+    `notebook` is its file name, wherever this cell cannot tell.
+    """
     import os
 
     if "google.colab" in sys.modules:
@@ -1021,6 +1079,9 @@ def export_written(notebook=None):
     found = [Path(known)] if known else sorted(Path().glob("*.ipynb"))
     if len(found) != 1 or not found[0].is_file():
         print('Which notebook? Call export_written("name of this file.ipynb").')
+        return
+    if found[0].stat().st_mtime < globals().get("last_shown", 0):
+        print(f"Nothing written yet: {found[0].name} was saved before its last figure was drawn. Save it, then run this cell again.")
         return
     try:
         import nbconvert
@@ -1038,6 +1099,41 @@ def export_written(notebook=None):
     empty = [f"W{k}" for k in range(1, 12) if any(f"*Your answer to W{k} here.*" in text for text in texts)]
     print(f"Wrote {target.name} from {found[0].name} as last saved.")
     print("Not answered yet: " + ", ".join(empty) if empty else "All eleven written questions have an answer.")
+    if print_to_pdf(target):
+        print(f"Wrote {target.stem}.pdf from it.")
+    else:
+        print(f"No PDF written. If you need one, open {target.name} in a browser, and print it to PDF.")
+
+
+def print_to_pdf(page):
+    """Print an HTML page with a browser of the Chrome family; returns whether there is a PDF now."""
+    import os
+    import shutil
+    import tempfile
+
+    names = ["google-chrome", "chromium", "chromium-browser", "chrome", "microsoft-edge", "msedge"]
+    names += [f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium", "Microsoft Edge")]
+    names += [
+        f"{os.environ.get(folder, '')}/{program}"
+        for folder in ("ProgramFiles", "ProgramFiles(x86)")
+        for program in ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
+    ]
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        return False
+    target = page.with_suffix(".pdf").resolve()
+    target.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={profile}"]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            options.append("--no-sandbox")  # root, as in a container, has no sandbox to go to
+        # Ten seconds of the page's own time for its formulas.
+        options += ["--virtual-time-budget=10000", f"--print-to-pdf={target}", page.resolve().as_uri()]
+        try:
+            subprocess.run([browser, *options], capture_output=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return target.is_file()
 
 
 export_written()
