@@ -112,6 +112,26 @@ def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its
     assert after["error"] == ""
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "torch.from_numpy(train_x).float()",
+        "torch.from_numpy(train_x).float().unsqueeze(-1)",
+        "torch.tensor(train_x, requires_grad=True)",
+        "train_x.reshape(-1, 1).astype(np.float32)",
+    ],
+)
+def test_data_that_the_student_turned_into_a_tensor_or_a_column_stays_one(peer, made):
+    shown = "print(type(train_x).__name__, train_x.shape, float(train_x.sum()))"
+    list(peer.run(SETUP, f"train_x = {made}\nbefore = train_x", f"def print_gnorms(model):\n    {shown}"))
+    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.full(1500, 2.0), np.ones(1500), widths=[1, 2, 1])
+    assert reply["text"].endswith(" 3000.0\n")
+    assert ("(1500, 1)" if "1)" in made else "1500") in reply["text"].replace("[", "(").replace("]", ")")
+    assert reply["text"].startswith("Tensor" if "torch" in made else "ndarray")
+    (after,) = peer.run("assert train_x is before and abs(float(train_x.sum())) < 1e-3")
+    assert after["error"] == ""
+
+
 def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
     list(peer.run("def print_gnorms(model):\n    print(train_x.shape, train_y.shape)"))
     reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
@@ -153,8 +173,9 @@ def ask_init(peer, networks=2):
 
 def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
     function = (
-        "def better_init(module):\n    if isinstance(module, nn.Linear):\n        assert torch.isnan(module.weight).all()"
-        " or (module.weight == 1).all()\n        nn.init.normal_(module.weight)\n        nn.init.zeros_(module.bias)"
+        "def better_init(module):\n    if isinstance(module, nn.Linear):\n"
+        "        assert torch.isnan(module.weight).all() or (module.weight == 1).all()\n"
+        "        nn.init.normal_(module.weight)\n        nn.init.zeros_(module.bias)"
     )
     list(peer.run(SETUP, function))
     reply, (layers, rewritten, drawn) = ask_init(peer)
@@ -163,7 +184,7 @@ def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
     assert not np.array_equal(layers[0], layers[1])
     assert not np.array_equal(drawn[0], drawn[1])
     assert not rewritten[400:].any()
-    again, (_layers, _rewritten, repeated) = ask_init(peer)
+    _again, (_layers, _rewritten, repeated) = ask_init(peer)
     assert np.array_equal(drawn, repeated)
 
 

@@ -83,6 +83,29 @@ def test_an_error_costs_its_own_cell_and_names_its_line():
     assert result["printed"] == "1\n"
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "layer = nn.Linear(2, 3).cuda()",
+        "layer = nn.Linear(2, 3).to('cuda:0')",
+        "layer = nn.Linear(2, 3).to(torch.device('mps'))",
+        "layer = nn.Linear(2, 3, device='cuda')",
+        "layer = nn.Linear(2, 3)\nlayer.weight.data = torch.randn((3, 2), device='cuda').cuda()",
+        "layer = nn.Linear(2, 3)\nlayer(torch.zeros(1, 2, device='cuda').to('cuda', torch.float32)).sum().backward()",
+        "with torch.device('cuda'):\n    layer = nn.Linear(2, 3)",
+    ],
+)
+def test_what_asks_for_a_gpu_runs_on_the_cpu_in_this_cell_and_later(cell):
+    result = run_cells(
+        "import torch\nfrom torch import nn", cell, "print(torch.ones(2).cuda().device, layer.weight.device)"
+    )
+    assert (result["errors"], result["printed"]) == (["", "", ""], "cpu cpu\n")
+
+
+def test_a_cell_may_ask_whether_there_is_a_gpu():
+    assert run_cells("import torch\nprint(torch.cuda.is_available())")["printed"] == "False\n"
+
+
 def test_an_endless_loop_is_stopped_even_if_it_catches_every_exception():
     loop = "while True:\n    try:\n        pass\n    except Exception:\n        pass"
     started = time.monotonic()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import itertools
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -183,33 +184,52 @@ class Session:
         raise Unavailable("not answered", f"no function {name} was defined")
 
     @contextlib.contextmanager
-    def _training_data(self, x: np.ndarray, y: np.ndarray) -> Any:
+    def _training_data(self, x: np.ndarray, y: np.ndarray) -> Iterator[None]:
         """Put the judge's data where `print_gnorms` finds the homework's, for the time of one call.
 
-        Written into the arrays themselves where they fit: a function may have kept them as default arguments.
+        Written into the arrays or tensors themselves where they fit: a function may have kept them as default
+        arguments, and the student may have made them tensors or columns.
         """
-        kept: dict[str, tuple[Any, np.ndarray | None]] = {}
-        for name, values in (("train_x", x), ("train_y", y)):
-            old = self.shell.user_ns.get(name)
-            fits = isinstance(old, np.ndarray) and old.shape == values.shape and old.flags.writeable
-            kept[name] = (old, old.copy() if fits else None)
-            if fits:
-                old[...] = values
+        namespace = self.shell.user_ns
+        lent = {"train_x": x, "train_y": y}
+        kept = {name: namespace[name] for name in lent if name in namespace}
+        copies = {name: _flat_copy(old) for name, old in kept.items()}
+        fits = {name for name, values in lent.items() if len(copies.get(name, ())) == len(values)}
+        for name, values in lent.items():
+            if name in fits:
+                _overwrite(kept[name], values)
             else:
-                self.shell.user_ns[name] = values
+                namespace[name] = values
         try:
             yield
         finally:
-            for name, (old, values) in kept.items():
-                if values is not None:
-                    old[...] = values
-                self.shell.user_ns[name] = old
+            for name in lent:
+                if name in fits:
+                    _overwrite(kept[name], copies[name])
+                namespace.pop(name, None)
+            namespace.update(kept)
+
+
+def _flat_copy(values: Any) -> np.ndarray:
+    """The values of an array or tensor that can be written to, shape (n,); nothing of anything else."""
+    if isinstance(values, torch.Tensor):
+        return values.detach().cpu().numpy().flatten()
+    return values.flatten() if isinstance(values, np.ndarray) and values.flags.writeable else np.empty(0)
+
+
+def _overwrite(target: torch.Tensor | np.ndarray, values: np.ndarray) -> None:
+    """Write `values`, shape (n,), into an array or tensor of n elements of any shape."""
+    if isinstance(target, torch.Tensor):
+        with torch.no_grad():
+            target.copy_(torch.from_numpy(values).reshape(target.shape))
+    else:
+        target[...] = values.reshape(target.shape)
 
 
 def build(widths: list[int]) -> nn.Sequential:
     """A fully connected ReLU network with the given layer widths, named as the homework's: 0, 1, 2 ..."""
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -1,6 +1,6 @@
 """Run notebook cells with IPython's semantics, each tolerated on its own.
 
-What a grading machine has not got (a shell, pip, a browser, Colab, a third-party package) is answered with
+What a grading machine has not got (a shell, pip, a browser, Colab, a GPU, a third-party package) is answered with
 something harmless, so that it costs none of the answers around it.
 """
 
@@ -12,6 +12,7 @@ import importlib.abc
 import importlib.machinery
 import io
 import os
+import re
 import signal
 import sys
 import types
@@ -19,13 +20,16 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
+from torch.overrides import TorchFunctionMode
 from traitlets.config import Config
 
 MESSAGE_LIMIT = 300
 _PROCESS_MAGICS = {"bash", "sh", "script", "system", "sx", "!", "!!", "perl", "ruby", "python2", "cmd"}
 _INERT_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv", "matplotlib", "gui", "load_ext", "reload_ext"}
+_NO_ACCELERATOR = re.compile(r"\b(CUDA|NVIDIA|mps|xpu)\b", re.IGNORECASE)
 
 
 class TimeLimitReached(BaseException):
@@ -85,14 +89,12 @@ class Output(io.TextIOWrapper):
 class Absent(types.ModuleType):
     """Stands for a module that is not installed: any attribute, call, iteration or context does nothing."""
 
-    __path__: list[str] = []
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return Absent(name)
 
-    def __call__(self, *arguments: Any, **_options: Any) -> Any:
+    def __call__(self, *arguments: Any, **_options: Any) -> Any:  # noqa: D102
         # tqdm(range(9)), jaxtyped(function): whatever wraps its first argument hands it back
         first = arguments[0] if arguments else None
         wraps = callable(first) or (hasattr(first, "__iter__") and not isinstance(first, str | Absent))
@@ -129,6 +131,21 @@ class _AbsentFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
 
+class _OnCpu(TorchFunctionMode):
+    """Runs on the CPU what asks for a GPU: `.cuda()`, `.to("cuda")`, `device="cuda"`, also within modules."""
+
+    def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (torch.Tensor.cuda, torch.Tensor.xpu):
+            return args[0]
+        args = tuple(map(_cpu_for_gpu, args))
+        return function(*args, **{name: _cpu_for_gpu(value) for name, value in (kwargs or {}).items()})
+
+
+def _cpu_for_gpu(value: Any) -> Any:
+    accelerator = isinstance(value, str | torch.device) and str(value).startswith(("cuda", "mps", "xpu"))
+    return "cpu" if accelerator else value
+
+
 class GradingShell(InteractiveShell):
     """IPython without a terminal, a history, tracebacks on screen, or subprocesses."""
 
@@ -140,6 +157,7 @@ class GradingShell(InteractiveShell):
         self.user_main = types.ModuleType("__main__")
         super().__init__(config=config, user_module=self.user_main)
         self.absent = _AbsentFinder()
+        self.on_cpu: _OnCpu | None = None
 
     # -- no processes, no installs: said to succeed
     def system(self, cmd: str) -> None:  # noqa: D102
@@ -176,32 +194,42 @@ class GradingShell(InteractiveShell):
     def run(self, source: str) -> BaseException | None:
         """Run one cell; the exception that ended it, or None.
 
-        A failed import of a package that is not installed is repeated with a stand-in, so that the rest of the cell
-        counts. (Not before it fails: `try: import x` must see the truth.)
+        A failed import of a package that is not installed is repeated with a stand-in, and a cell that fails for want
+        of a GPU on the CPU, so that the rest of the cell counts. (Not before it fails: `try: import x` must see the
+        truth.)
         """
         while True:
             error = self._run_once(source)
             missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            if not missing or missing in self.absent.roots:
+            if missing and missing not in self.absent.roots:
+                self.absent.roots.add(missing)
+            elif self.on_cpu is None and _wants_accelerator(error):
+                self.on_cpu = _OnCpu()
+                self.on_cpu.__enter__()  # for good: functions of this cell are called later
+            else:
                 return error
-            self.absent.roots.add(missing)
 
     def _run_once(self, source: str) -> BaseException | None:
         result = self.run_cell(source, store_history=False)
         return result.error_before_exec or result.error_in_exec
 
 
+def _wants_accelerator(error: BaseException | None) -> bool:
+    # torch raises AssertionError when built without CUDA, RuntimeError when there is no driver or no MPS
+    return isinstance(error, AssertionError | RuntimeError) and _NO_ACCELERATOR.search(str(error)) is not None
+
+
 def prepare(shell: GradingShell) -> Output:
     """Make this process look like a notebook's kernel to the code that will run; to be called in the child."""
     output = Output()
-    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = output
+    vars(sys).update(dict.fromkeys(["stdout", "stderr", "__stdout__", "__stderr__"], output))
     sys.stdin = io.StringIO()
     builtins.input = lambda prompt="": ""
     sys.modules["getpass"] = types.SimpleNamespace(getpass=builtins.input, getuser=lambda: "student")  # type: ignore[assignment]
     sys.modules["otter"] = Absent("otter")  # local checks have no say here, whether Otter is installed or not
     sys.modules["__main__"] = shell.user_main
     sys.argv = [""]
-    os.chdir = lambda path: None  # type: ignore[assignment]  # "/content/drive" is not here, and nothing is lost by that
+    os.chdir = lambda path: None  # "/content/drive" is not here, and nothing is lost by that
     sys.meta_path.append(shell.absent)
     os.environ["MPLBACKEND"] = "Agg"
     return output
