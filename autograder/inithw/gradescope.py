@@ -1,0 +1,114 @@
+"""Grade one submission in Gradescope's layout: whatever happens, results/results.json is there and valid.
+
+source/      what the zip held, with otter_config.json and the grading key
+submission/  what the student uploaded
+results/     where results.json belongs
+submission_metadata.json
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from inithw.grading import grade, ungraded
+from inithw.records import Grade, Limits
+from inithw.report.gradescope import to_results, write_results
+from inithw.sandbox import Sandbox
+from inithw.settings import CONFIG_NAME, PUBLIC_KEY, ConfigError, Settings, load_settings
+
+OUTSIDE_SECONDS = 120
+"""On top of the limit for one submission: starting the worker and the judge's own work."""
+JUDGE_BYTES = 384 << 20
+"""What the judge and the pre-loaded worker keep resident; a container's memory less this is the submission's."""
+LEAST_BYTES = 256 << 20
+_METADATA_BYTES = 64 << 20
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_STOPPED = (
+    "The grader was stopped before it had finished: by the container's limit of memory or time, or by a fault of the "
+    "machine."
+)
+
+
+def run_gradescope(root: Path) -> int:
+    """Grade `root`/submission and write `root`/results/results.json; 0, or 1 when the grader failed.
+
+    The first results.json is written before anything can go wrong. It says that grading was stopped, and stays when
+    it was.
+    """
+    target = root / "results" / "results.json"
+    earlier = best_earlier_score(root / "submission_metadata.json")
+    settings = Settings()
+
+    def write(record: Grade) -> None:
+        write_results(target, to_results(record, settings, earlier), mode=0o600)
+
+    write(_failed(_STOPPED))
+    try:
+        settings = load_settings(root / "source" / CONFIG_NAME)
+        write(_failed(_STOPPED))  # in the words and points of this configuration
+        if settings.key == PUBLIC_KEY:
+            raise ConfigError("there is no grading key; build the autograder again")
+        faulthandler.dump_traceback_later(settings.limits.total_seconds + OUTSIDE_SECONDS, exit=True)
+        with Sandbox() as sandbox:
+            limits = fitting(settings.limits, container_memory())
+            record = grade(root / "submission", key=settings.key, sandbox=sandbox, limits=limits)
+        faulthandler.cancel_dump_traceback_later()
+    except Exception as fault:
+        traceback.print_exc()
+        record = _failed(f"{type(fault).__name__}: {fault}")
+    write(record)
+    results = to_results(record, settings, earlier)
+    print(results["output"], *(f"\n{test['name']}\n{test['output']}" for test in results["tests"]), sep="\n")
+    return int(record.status == "infrastructure_error")
+
+
+def best_earlier_score(path: Path) -> float | None:
+    """The best score that Gradescope's metadata record for this student, or None."""
+    try:
+        with path.open("rb") as file:
+            metadata = json.loads(file.read(_METADATA_BYTES))
+        scores = [_score(submission) for submission in metadata["previous_submissions"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or of another form
+        return None
+    return max((score for score in scores if score is not None), default=None)
+
+
+def container_memory(files: tuple[str, ...] = _CGROUP_LIMITS) -> int | None:
+    """Bytes that this container may use, or None when there is no limit to be found."""
+    for name in files:
+        try:
+            text = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < 1 << 50:  # no limit is "max", or a number near 2^63
+            return int(text)
+    return None
+
+
+def fitting(limits: Limits, memory: int | None) -> Limits:
+    """The limits, with no more memory than the container can give: else it would end the judge as well."""
+    if memory is None:
+        return limits
+    return replace(limits, memory_bytes=min(limits.memory_bytes, max(memory - JUDGE_BYTES, LEAST_BYTES)))
+
+
+def _score(submission: dict[str, Any]) -> float | None:
+    """Recorded as a number or a text, at the top or in the results."""
+    for source in (submission, submission.get("results") or {}):
+        try:
+            score = float(source["score"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if math.isfinite(score) and score >= 0:
+            return score
+    return None
+
+
+def _failed(reason: str) -> Grade:
+    return ungraded("submission", "infrastructure_error", reason)
