@@ -17,7 +17,7 @@
 #
 # You start the same small network in several ways. Each time you look at three things: the **gradient norm of every
 # layer**, the **singular values and features of the network's linearization**, and the **function that it learns**.
-# By the end you will read the third off the first two, before any training, and know when that fails.
+# By the end you can often tell the third from the first two, before any training.
 #
 # | what you hand in | where it goes | how it is graded |
 # |---|---|---|
@@ -51,6 +51,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn as nn
+import torch.optim as optim
 from IPython.display import display
 from tqdm import tqdm
 
@@ -195,8 +196,7 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     torch.manual_seed(seed)
     log = [] if log is None else log
     eval_interval = int(TRAIN_N / batch_size) + 1
-    params = list(model.parameters())
-    velocities = [torch.zeros_like(param) for param in params]
+    optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
     criterion = nn.MSELoss()
 
     inputs = torch.from_numpy(train_x).float().unsqueeze(-1)
@@ -211,12 +211,9 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     for step in range(n_steps):
         batch = order[step * batch_size : (step + 1) * batch_size]
         loss = criterion(model(inputs[batch]).view(-1), targets[batch])
-        model.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        with torch.no_grad():  # what torch.optim.SGD(params, lr, momentum=0.9) does in a step
-            for param, velocity in zip(params, velocities):
-                velocity.mul_(0.9).add_(param.grad)
-                param.sub_(velocity, alpha=lr)
+        optimizer.step()
         log.append({"step": step, "train_loss": loss.item()})
         if (step + 1) % eval_interval == 0 or step + 1 == n_steps:
             with torch.no_grad():
@@ -288,8 +285,8 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 #
 # ### Local linearization
 #
-# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w})$ be the
-# network's output. For weights $\mathbf{w}'$ near $\mathbf{w}$, Taylor's theorem gives
+# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w}) \in \mathbb{R}$ be the
+# network's output. For weights $\mathbf{w}'$ near $\mathbf{w}$, the first-order Taylor expansion is
 #
 # $$f(x, \mathbf{w}') \approx f(x, \mathbf{w}) + \langle \nabla_\mathbf{w} f(x, \mathbf{w}),\ \mathbf{w}' - \mathbf{w} \rangle .$$
 #
@@ -311,12 +308,12 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 #   The column $\sigma_k \mathbf{u}_k$ of $\mathbf{U} \boldsymbol{\Sigma}$, one value per training point, is a function of $x$:
 #   the $k$-th **principal feature** $\varphi_k(x)$.
 # - The **singular value** $\sigma_k = \lVert \sigma_k \mathbf{u}_k \rVert$ is the size of that feature: how far the outputs move per unit of weight.
-#   While the linearization holds, a step of gradient descent with learning rate $\eta$ on the mean squared error multiplies
-#   the part of the error along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part hardly changes;
-#   below $-1$, it grows.
+#   While the linearization holds, a step of plain gradient descent with learning rate $\eta$ on the mean squared error
+#   $\frac{1}{n} \lVert \mathbf{f}(\mathbf{w}) - \mathbf{y} \rVert^2$ multiplies the part of the error $\mathbf{f}(\mathbf{w}) - \mathbf{y}$
+#   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part hardly changes; below $-1$, it grows.
 #
-# **The rank, and a cheap exact SVD.** A ReLU network with one input is piecewise linear in $x$; on one piece the same
-# units are on throughout. There, the derivative of the output with respect to a weight is the product of what enters
+# **The rank, and a cheap exact SVD.** A ReLU network with one input is piecewise affine in $x$; on one piece the same
+# units are on (have positive input) throughout. There, the derivative of the output with respect to a weight is the product of what enters
 # the weight, affine in $x$, and the derivative with respect to what leaves it, constant in $x$. So on a piece the rows of
 # $\mathbf{J}$ are $(\mathbf{a} + x\, \mathbf{b})^\top$ with the same $\mathbf{a}, \mathbf{b} \in \mathbb{R}^m$. They span at most two
 # dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. It makes an orthonormal basis
@@ -437,7 +434,7 @@ def compare(linearizations, same_limits=True):
     height = 3.9 * len(linearizations)  # inches
     bottom, top = 0.55 / height, 1 - 0.75 / height
     figure, rows = plt.subplots(len(linearizations), 3, figsize=(14, height), squeeze=False)
-    figure.subplots_adjust(left=0.06, right=0.935, bottom=bottom, top=top, wspace=0.25, hspace=0.48)
+    figure.subplots_adjust(left=0.06, right=0.92, bottom=bottom, top=top, wspace=0.25, hspace=0.48)
     summaries, dots = [], None
     for axes, (title, (_, singular_values, principal_feature)) in zip(rows, linearizations.items()):
         dots = draw_linearization(axes, singular_values, principal_feature) or dots
@@ -453,8 +450,8 @@ def compare(linearizations, same_limits=True):
             for ax in column:
                 ax.set(**{limits: (np.min(bounds), np.max(bounds))})
     if dots:
-        scale = figure.add_axes((0.95, bottom, 0.011, top - bottom))
-        figure.colorbar(dots, cax=scale, label="x, the colour of the dots", ticks=[-1, -0.5, 0, 0.5, 1])
+        scale = figure.add_axes((0.937, bottom, 0.011, top - bottom))
+        figure.colorbar(dots, cax=scale, label="x (colour of the dots)", ticks=[-1, -0.5, 0, 0.5, 1])
     show(
         figure,
         "Singular values, principal features over x, and the first two features against each other. "
@@ -480,6 +477,10 @@ visualize(*shallow, "one hidden layer, trained")
 #
 # > **q1.** Define a fully connected network with **4 hidden layers** of `width` units, one input and one output,
 # > with a ReLU after every layer except the last, as one flat `nn.Sequential`. It must pass the three assertions.
+#
+# <details><summary>Hint for q1</summary>
+# The first network of this notebook shows the pattern. The assertions ask for nine modules: how many of them are ReLUs?
+# </details>
 
 # %%
 width = 20
@@ -560,14 +561,17 @@ model.apply(functools.partial(naive_init, 0.03));
 # %% [markdown]
 # **Why the scale matters.** The weight matrices $\mathbf{W}_0, \mathbf{W}_2, \mathbf{W}_4, \mathbf{W}_6, \mathbf{W}_8$ carry their
 # position in `model`; the odd positions are the ReLUs. Let $\mathbf{a}_\ell \in \mathbb{R}^{d_\ell}$ be the input of layer $\ell$ for one
-# data point, $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_\ell + \mathbf{b}_\ell \in \mathbb{R}^{d_{\ell+2}}$ its output, and
-# $\mathbf{a}_{\ell+2} = \mathrm{ReLU}(\mathbf{z}_\ell)$ what the next layer gets. Backpropagation computes, for a loss $L$,
+# data point, $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_\ell + \mathbf{b}_\ell$ its output, with
+# $\mathbf{W}_\ell \in \mathbb{R}^{d_{\ell+2} \times d_\ell}$ and $\mathbf{z}_\ell, \mathbf{b}_\ell \in \mathbb{R}^{d_{\ell+2}}$, and
+# $\mathbf{a}_{\ell+2} = \mathrm{ReLU}(\mathbf{z}_\ell)$ what the next layer gets. So $\mathbf{a}_0 = x$ and $\mathbf{z}_8 = f(x, \mathbf{w})$.
+# Backpropagation starts from $\delta_8 = \partial L / \partial f$ and computes, for a loss $L$,
 #
 # $$\nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_\ell^\top,
 # \qquad
 # \boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L
 # = \mathbf{1}[\mathbf{z}_\ell > 0] \odot \mathbf{W}_{\ell+2}^\top \boldsymbol{\delta}_{\ell+2},$$
 #
+# with $\mathbf{1}[\cdot]$ one where the condition holds and zero elsewhere, $\odot$ the entrywise product, and the gradients
 # summed over the data points. The signal $\mathbf{a}_\ell$ has passed through all the layers before $\ell$, the error
 # $\boldsymbol{\delta}_\ell$ through all those behind it. Every layer on the way multiplies by its weights, so a factor that is
 # harmless in one layer acts as a power in a deep network. The norm of $\nabla_{\mathbf{W}_\ell} L$ shows the outcome: it is how far
@@ -576,6 +580,11 @@ model.apply(functools.partial(naive_init, 0.03));
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
 # > to that matrix**, on all training data. It is the square root of the sum of the gradient's squared entries, which for a
 # > matrix is also called the Frobenius norm. Your code must work for a network of any depth and width.
+#
+# <details><summary>Hint for q2</summary>
+# After <code>loss.backward()</code>, every parameter has its gradient with it: the documentation of <code>torch.Tensor</code> says where.
+# To check yourself, compare one entry of it with a difference quotient of the loss.
+# </details>
 
 # %%
 def print_gnorms(model):
@@ -754,6 +763,10 @@ show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large})
 # %% [markdown]
 # *Your answer to W4 here.*
 
+# %% [markdown]
+# The linearization before training. Read the numbers at the axes before you look at the shapes: the singular values say how
+# far a step moves the outputs, and the targets are below 1 in size.
+
 # %% tags=["demonstration"]
 large_before = svd_local_linearization(model)
 visualize(*large_before, "uniform ±3, before training")
@@ -779,6 +792,12 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 # > **q3.** Complete `better_init` with an initialization that you learned in this course. The standard deviation of a layer's
 # > weights must follow from that layer's own fan: its `in_features`, its `out_features`, or both. Draw **every weight
 # > afresh**: when `better_init` is called, the old weights may be `NaN`. Biases start at zero.
+#
+# <details><summary>Hint for q3</summary>
+# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Ask what
+# variance of the weights lets the signal leave a layer as large as it came in. <code>torch.nn.init</code> has functions for it;
+# its own formula is as good.
+# </details>
 
 # %%
 def better_init(module):
@@ -886,6 +905,10 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, better_init
 # %% [markdown]
 # *Your answer to W8 here.*
 
+# %% [markdown]
+# The trained deep network beside the trained shallow one, with equal limits. How fast do the singular values fall, and where
+# do the features bend or jump?
+
 # %% tags=["demonstration"]
 better_after = svd_local_linearization(model)
 compare({"one hidden layer, trained": shallow, "four hidden layers, better_init, trained": better_after})
@@ -927,6 +950,10 @@ show_training(log, evaluated_x, evaluated_pred, "Trained on x < 0.4 only", ood_t
 
 # %% [markdown]
 # *Your answer to W10 here.*
+
+# %% [markdown]
+# The linearizations of all three trained networks, with equal limits. The features are evaluated on the whole interval, at the
+# points of the *first* training set: you see how finely a network can still adjust its output, also where it had no data.
 
 # %% tags=["demonstration"]
 ood_after = svd_local_linearization(model)
@@ -1017,7 +1044,7 @@ def show_losses(ax, losses):
     ax.axhline(2.2, color=GREY, linewidth=0.8)
     ax.text(-0.01, 3.4, "above 2\nor NaN", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize="small")
     ax.set_xticks(range(len(losses)), losses)
-    ax.set(yscale="log", xlim=(-0.5, len(losses) - 0.4), ylim=(1e-3, 5.5), ylabel="final mean squared error (log scale)")
+    ax.set(yscale="log", xlim=(-0.5, len(losses) - 0.4), ylim=(5e-4, 5.5), ylabel="final mean squared error (log scale)")
 
 
 # %% tags=["demonstration"]
