@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -66,9 +66,6 @@ def main() -> None:
     except (ConfigError, SandboxError, ScoringError, ArchiveError) as fault:
         errors.print(f"inithw: {escape(str(fault))}")
         sys.exit(_FAILED)
-    except KeyboardInterrupt:
-        errors.print("inithw: stopped by Ctrl-C; records already written are complete")
-        sys.exit(_INTERRUPTED)
     except BrokenPipeError:  # `inithw grade ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAILED)
@@ -128,6 +125,7 @@ def grade(
 
     grades: list[Grade] = []
     with (
+        _interruptible(),
         Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
         _progress(len(paths)) as progress,
     ):
@@ -186,6 +184,14 @@ def rescore(
     _finish(grades, folder, as_json)
     if damaged:
         raise Stop("\n".join([*damaged, "Their results.json were left as they were."]), _FAILED)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stop("inithw: stopped by Ctrl-C; records already written are complete", _INTERRUPTED) from None
 
 
 def _finish(grades: list[Grade], out: Path | None, as_json: bool) -> None:

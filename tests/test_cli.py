@@ -1,0 +1,260 @@
+"""The command line as people use it: real processes, real files, exit codes and messages."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+INITHW = [sys.executable, "-m", "inithw.cli"]
+ITEMS = {
+    "q1.layers": 1.0,
+    "q1.forward": 1.0,
+    "q2.norms": 2.0,
+    "q2.general": 1.0,
+    "q3.draws": 1.0,
+    "q3.scale": 2.0,
+    "q3.gradients": 1.0,
+    "q3.training": 1.0,
+}
+
+
+def run(*arguments, cwd, **options):
+    return subprocess.run(
+        [*INITHW, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+def records(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def graded(root, tmp_path_factory):
+    """The reference, the skeleton and what cannot be graded, in one run with everything kept."""
+    folder = tmp_path_factory.mktemp("class")
+    reference = (root / "solutions/homework.ipynb").read_bytes()
+    (folder / "anna.ipynb").write_bytes(reference)
+    (folder / "Anna.ipynb").write_bytes(reference)
+    (folder / "=cmd().ipynb").write_bytes((root / "assignment/homework.ipynb").read_bytes())
+    (folder / "empty.ipynb").write_bytes(b"")
+    names = ["anna.ipynb", "Anna.ipynb", "=cmd().ipynb", "empty.ipynb", "missing.ipynb"]
+    done = run("grade", *names, "--json", "--out", "out", "--save-evidence", cwd=folder)
+    return folder, names, done
+
+
+def test_one_json_record_for_each_submission_and_exit_code_0(graded):
+    _folder, names, done = graded
+    assert done.returncode == 0, done.stderr
+    found = records(done)
+    assert [record["submission"] for record in found] == names
+    assert [record["status"] for record in found] == ["graded"] * 3 + ["not_gradable"] * 2
+    assert [record["score"] for record in found] == [10, 10, 0, 0, 0]
+    assert found[0]["items"] == ITEMS
+    assert found[0]["messages"] == {}
+    assert set(found[2]["messages"]) == set(ITEMS)
+    assert all(message.startswith("Not answered: ") for message in found[2]["messages"].values())
+    assert all(record["max_score"] == 10 for record in found)
+    assert "missing.ipynb does not exist" in found[4]["message"]
+
+
+def test_no_record_overwrites_another_even_where_names_differ_by_case_only(graded):
+    folder, names, _done = graded
+    results = sorted(path.name for path in (folder / "out").glob("*.results.json"))
+    assert len({name.lower() for name in results}) == len(names)
+    for name in results:
+        assert "score" in json.loads((folder / "out" / name).read_text())
+
+
+def test_the_class_comes_as_a_csv_in_which_no_name_is_a_formula(graded):
+    folder, _names, _done = graded
+    with (folder / "out" / "grades.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["score"] for row in rows] == ["10", "10", "0", "0", "0"]
+    assert rows[2]["submission"] == "'=cmd().ipynb"
+    assert rows[0]["q3.scale"] == "2"
+    assert rows[3]["status"] == "not_gradable"
+
+
+def test_rescoring_saved_evidence_gives_the_same_grades_without_the_submissions(graded, tmp_path):
+    folder, _names, done = graded
+    for file in (folder / "out").glob("*.evidence.npz"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    again = run("rescore", ".", "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    told = ("score", "items", "messages", "states", "diagnoses")
+    before = {record["submission"]: [record[key] for key in told] for record in records(done)[:3]}
+    after = {record["submission"]: [record[key] for key in told] for record in records(again)}
+    assert before == after
+
+
+def test_damaged_evidence_is_named_and_the_rest_is_scored(graded, tmp_path):
+    folder, _names, _done = graded
+    (tmp_path / "good.evidence.npz").write_bytes(next((folder / "out").glob("*.evidence.npz")).read_bytes())
+    (tmp_path / "bad.evidence.npz").write_bytes(b"PK damaged")
+    done = run("rescore", ".", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "bad.evidence.npz: not an evidence file" in done.stderr
+    assert len(records(done)) == 1
+    assert (tmp_path / "good.results.json").exists()
+
+
+def test_a_folder_without_evidence_says_how_to_make_some(tmp_path):
+    done = run("rescore", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--save-evidence" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["grade"], "Missing argument"),
+        (["grade", "x", "--jbos", "2"], "--jobs"),
+        (["grade", "x", "--jobs", "0"], "--jobs"),
+        (["grade", "x", "--save-evidence"], "needs --out DIR"),
+        (["grade", "x", "--out", "/dev/null/x"], "cannot be made a folder"),
+        (["grdae", "x"], "grdae"),
+        (["build"], "run this inside the project"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_what_is_wrong(arguments, told, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_arguments_the_commands_are_listed(tmp_path):
+    done = run(cwd=tmp_path)
+    for command in ("build", "verify", "grade", "rescore", "gradescope", "calibrate", "doctor", "dist"):
+        assert command in done.stdout + done.stderr
+
+
+def test_a_table_of_few_shows_items_and_of_many_shows_a_line_each(graded):
+    folder, names, _done = graded
+    few = run("grade", "anna.ipynb", "empty.ipynb", cwd=folder).stdout
+    assert "anna.ipynb: 10 of 10 points" in few
+    assert "q3.training" in few
+    assert "empty.ipynb is empty" in few
+    many = run("grade", *names, cwd=folder).stdout
+    assert "5 submissions" in many
+    assert "all items not answered" in many
+    assert "items, over 3 graded submissions" in many
+    assert "Look at both" in many  # the two copies
+
+
+SLEEPER = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "outputs": [],
+            "source": "import time\nfor k in range(500):\n    time.sleep(0.1)\ndef better_init(m): pass",
+        }
+    ],
+}
+
+
+def children_of(pid):
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == pid:
+                found += [int(entry.name), *children_of(int(entry.name))]
+    return found
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tmp_path):
+    folder, _names, _done = graded
+    (tmp_path / "quick.ipynb").write_bytes((folder / "=cmd().ipynb").read_bytes())
+    (tmp_path / "slow.ipynb").write_text(json.dumps(SLEEPER))
+    command = [*INITHW, "grade", "quick.ipynb", "slow.ipynb", "slow.ipynb/../slow.ipynb", "--out", "out", "--jobs", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: list(tmp_path.glob("out/*.results.json")))
+            wait_until(lambda: len(children_of(process.pid)) == 2)  # the pre-loaded process and its worker
+            descendants = children_of(process.pid)
+            process.send_signal(signal.SIGINT)
+            _output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C" in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quick.ipynb.results.json"]
+    wait_until(lambda: not any(map(alive, descendants)), seconds=10)
+
+
+def test_a_closed_pipe_is_no_error_to_read_about(graded):
+    folder, _names, _done = graded
+    command = f"{sys.executable} -m inithw.cli grade anna.ipynb empty.ipynb missing.ipynb --json | head -c 1"
+    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "{"
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_a_fault_of_the_tool_is_one_line_unless_asked_for_more(graded):
+    folder, _names, _done = graded
+    broken = {**os.environ, "TMPDIR": "/nonexistent", "PYTHONWARNINGS": "ignore"}
+    # no place for scratch folders: tempfile falls back, so take the worker's interpreter away instead
+    code = (
+        "import sys; sys.argv = ['inithw', 'grade', 'anna.ipynb', '--json']\n"
+        "import inithw.sandbox as s; s.sys.executable = '/bin/false'\n"
+        "import inithw.cli; inithw.cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, env=broken, check=False
+    )
+    assert done.returncode == 1
+    (record,) = records(done)
+    assert record["status"] == "infrastructure_error"
+    assert record["message"].startswith("The grader failed, not the submission")
+    assert "Traceback" not in done.stderr
+
+
+def test_build_check_is_quiet_when_nothing_is_stale_and_shows_diff_and_fix_when_something_is(root, tmp_path):
+    for name in ("solutions", "assignment", "autograder"):
+        subprocess.run(["cp", "-r", root / name, tmp_path], check=True)
+    for name in ("pyproject.toml", "otter_config.json"):
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    assert run("build", cwd=tmp_path).returncode == 0
+    done = run("build", "--check", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == "all generated files are up to date\n"
+    skeleton = tmp_path / "assignment" / "homework.ipynb"
+    skeleton.write_text(skeleton.read_text().replace("TODO q1", "TODO q9"))
+    done = run("build", "--check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "assignment/homework.ipynb is stale" in done.stdout
+    assert "+" in done.stdout
+    assert "TODO q1" in done.stdout
+    assert "`inithw build`" in done.stderr
+    assert run("build", cwd=tmp_path).stdout == "wrote assignment/homework.ipynb\n"
+    assert run("build", cwd=tmp_path).stdout == "everything is up to date\n"

@@ -1,0 +1,137 @@
+"""q2 is judged by the norms that torch computes, and a wrong quantity is called by its name."""
+
+import numpy as np
+import pytest
+import torch
+from inithw.challenge import draw_challenge
+from inithw.checks import check_general, check_norms
+from inithw.records import Evidence, Submission, Unavailable
+from inithw.reference.data import TRAIN_X, TRAIN_Y
+from inithw.verdict import Lost, NotAnswered, NotReached
+
+CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
+OPEN = Unavailable("not answered", "print_gnorms still holds the open TODO")
+CRASHED = Unavailable("not reached", "print_gnorms raised IndexError: index 4 is out of range")
+
+
+def torch_gradients(task, x=None, y=None):
+    """The oracle: the network in torch, float64, differentiated by autograd; weight and bias gradients in turn."""
+    weights = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.weights]
+    biases = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.biases]
+    hidden = torch.tensor(task.x if x is None else x).double().unsqueeze(1)
+    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        hidden = torch.nn.functional.linear(hidden if k == 0 else torch.relu(hidden), weight, bias)
+    torch.nn.functional.mse_loss(hidden.squeeze(1), torch.tensor(task.y if y is None else y).double()).backward()
+    return [weight.grad for weight in weights], [bias.grad for bias in biases]
+
+
+def evidence(*texts):
+    return Evidence(CHALLENGE, (), OPEN, tuple(texts), OPEN)
+
+
+def printed(quantity, form="{:.8f}", **data):
+    """What a print_gnorms that computes `quantity` of each gradient prints for every network."""
+    texts = []
+    for task in CHALLENGE.norms:
+        gradients, _ = torch_gradients(task, **data)
+        texts.append("\n".join(f"{2 * k}.weight {form.format(float(quantity(g)))}" for k, g in enumerate(gradients)))
+    return evidence(*texts)
+
+
+def lost(check, found):
+    with pytest.raises(Lost) as caught:
+        check(found)
+    return caught.value
+
+
+def test_the_frobenius_norm_passes():
+    for norm in (torch.linalg.norm, lambda g: g.norm(2), lambda g: g.flatten().square().sum().sqrt()):
+        check_norms(printed(norm))
+        check_general(printed(norm))
+
+
+def test_the_homeworks_own_data_passes_when_the_function_kept_them():
+    check_norms(printed(torch.linalg.norm, x=TRAIN_X, y=TRAIN_Y))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "label"),
+    [
+        (lambda g: torch.linalg.norm(g, 2), "q2.spectral"),
+        (lambda g: torch.linalg.norm(g, "nuc"), "q2.nuclear"),
+        (lambda g: g.square().sum(), "q2.squared"),
+        (lambda g: g.abs().sum(), "q2.l1"),
+        (lambda g: g.abs().max(), "q2.max"),
+        (lambda g: g.mean(), "q2.mean"),
+        (lambda g: g.abs().mean(), "q2.mean"),
+        (lambda g: g.sum(), "q2.sum"),
+        (lambda g: g.std(), "q2.std"),
+        (lambda g: g.square().mean().sqrt(), "q2.rms"),
+        (lambda g: g.norm() * 1500, "q2.same_factor"),
+        (lambda g: 3.14159, "q2.hard_coded"),
+    ],
+)
+def test_a_wrong_quantity_is_lost_under_its_name(quantity, label):
+    assert lost(check_norms, printed(quantity)).diagnosis == label
+    if label not in ("q2.hard_coded",):
+        assert lost(check_general, printed(quantity)).diagnosis == label
+
+
+def test_the_weights_norm_a_running_total_and_a_global_norm_are_named():
+    of_weights, running, of_weights_alone, of_everything = [], [], [], []
+    for task in CHALLENGE.norms:
+        gradients, biases = torch_gradients(task)
+        norms = [float(g.norm()) for g in gradients]
+        of_weights.append(
+            "\n".join(f"{2 * k}.weight {np.linalg.norm(w):.8f}" for k, w in enumerate(task.network.weights))
+        )
+        running.append("\n".join(f"{2 * k}.weight {sum(norms[: k + 1]):.8f}" for k in range(len(norms))))
+        total = np.linalg.norm(norms)
+        of_weights_alone.append("\n".join(f"{2 * k}.weight {total:.8f}" for k in range(len(norms))))
+        total = np.linalg.norm([*norms, *(float(b.norm()) for b in biases)])
+        of_everything.append("\n".join(f"{2 * k}.weight {total:.8f}" for k in range(len(norms))))
+    assert lost(check_norms, evidence(*of_weights)).diagnosis == "q2.parameter"
+    assert lost(check_norms, evidence(*running)).diagnosis == "q2.running_total"
+    assert lost(check_norms, evidence(*of_weights_alone)).diagnosis == "q2.global_total"
+    assert lost(check_norms, evidence(*of_everything)).diagnosis == "q2.global_total"
+
+
+def test_two_digits_are_too_few_and_the_message_says_so():
+    found = lost(check_norms, printed(torch.linalg.norm, form="{:.1e}"))
+    assert found.diagnosis == "q2.too_few_digits"
+    assert "four significant digits" in found.hint
+
+
+def test_no_number_is_told_from_a_wrong_one():
+    found = lost(check_norms, evidence(*["done"] * 6))
+    assert found.diagnosis == "q2.no_numbers"
+    assert "printed no number" in found.message
+
+
+def test_what_was_not_answered_or_not_reached_is_called_so():
+    assert isinstance(lost(check_norms, evidence(*[OPEN] * 6)), NotAnswered)
+    assert isinstance(lost(check_norms, evidence(*[CRASHED] * 6)), NotReached)
+
+
+def test_a_function_for_one_network_only_loses_the_general_item_alone():
+    right = printed(torch.linalg.norm).norms
+    found = evidence(
+        *(CRASHED if task.item == "q2.general" else text for task, text in zip(CHALLENGE.norms, right, strict=True))
+    )
+    check_norms(found)
+    assert lost(check_general, found).diagnosis == "q2.one_network"
+
+
+def test_a_message_says_what_where_and_what_was_expected():
+    task = CHALLENGE.norms[0]
+    (first, *_), _biases = torch_gradients(task)
+    message = lost(check_norms, printed(lambda g: g.abs().sum())).message
+    assert (
+        f"printed {float(first.abs().sum()):.8f} for 0.weight where {float(first.norm()):.5g} was expected" in message
+    )
+
+
+def test_one_wrong_network_of_three_is_enough_to_lose():
+    texts = list(printed(torch.linalg.norm).norms)
+    texts[2] = texts[2].replace("4.weight ", "4.weight 9")
+    lost(check_norms, evidence(*texts))
