@@ -38,7 +38,9 @@ _REPLY_LIMIT = 1 << 20
 _TEXT_LIMIT = 300
 _CHILDREN_LIMIT = 200
 _MAX_RUNS = 6
-_OUT_OF_MEMORY = re.compile(r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory")  # Python, NumPy, torch
+_OUT_OF_MEMORY = re.compile(
+    r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory"
+)  # Python, NumPy, torch
 
 _Question = tuple[str, int]  # ("model", 0), ("init", 0), ("norms", index of the task)
 
