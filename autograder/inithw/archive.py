@@ -16,7 +16,7 @@ from inithw.files import replace_file
 from inithw.records import Evidence
 
 _VERSION = 1
-_RECORDS = {name: value for name, value in vars(records).items() if dataclasses.is_dataclass(value)}
+_RECORDS: dict[str, Any] = {name: value for name, value in vars(records).items() if dataclasses.is_dataclass(value)}
 
 
 class ArchiveError(Exception):
