@@ -143,7 +143,7 @@ def grade(
         for path, record in zip(paths, records, strict=True):
             grades.append(record)
             if out is not None:
-                write_results(out / f"{stems[path]}.results.json", to_results(record))
+                write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
             if as_json:
                 print(json.dumps(to_json(record)), flush=True)
     _finish(grades, out, as_json)
@@ -170,6 +170,7 @@ def rescore(
             f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
             _USAGE,
         )
+    settings = load_settings(find_config(Path.cwd()))
     grades, damaged = [], []
     for file in files:
         try:
@@ -178,7 +179,8 @@ def rescore(
             damaged.append(str(reason))
             continue
         grades.append(record)
-        write_results(file.with_name(file.name.removesuffix(".evidence.npz") + ".results.json"), to_results(record))
+        target = file.with_name(file.name.removesuffix(".evidence.npz") + ".results.json")
+        write_results(target, to_results(record, settings))
         if as_json:
             print(json.dumps(to_json(record)))
     _finish(grades, folder, as_json)

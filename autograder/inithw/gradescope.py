@@ -50,12 +50,13 @@ def run_gradescope(root: Path) -> int:
 
     write(_failed(_STOPPED))
     try:
-        settings = load_settings(root / "source" / CONFIG_NAME)
-        write(_failed(_STOPPED))  # in the words and points of this configuration
-        if settings.key == PUBLIC_KEY:
-            raise ConfigError("there is no grading key; build the autograder again")
-        faulthandler.dump_traceback_later(settings.limits.total_seconds + OUTSIDE_SECONDS, exit=True)
         with Sandbox() as sandbox:
+            settings = load_settings(root / "source" / CONFIG_NAME)
+            write(_failed(_STOPPED))  # in the words and points of this configuration
+            if settings.key == PUBLIC_KEY:
+                raise ConfigError("there is no grading key; build the autograder again")
+            # A judge that hangs ends here, before the platform ends the container and keeps no results at all.
+            faulthandler.dump_traceback_later(settings.limits.total_seconds + OUTSIDE_SECONDS, exit=True)
             limits = fitting(settings.limits, container_memory())
             record = grade(root / "submission", key=settings.key, sandbox=sandbox, limits=limits)
         faulthandler.cancel_dump_traceback_later()
