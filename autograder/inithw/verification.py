@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from inithw.batch import grade_all
-from inithw.records import Grade
+from inithw.records import Grade, ItemScore
 from inithw.rubric import POINTS
 from inithw.sandbox import Sandbox
 from inithw.settings import Settings
@@ -32,7 +32,7 @@ class Declared:
         name: What it is, in words.
         path: The submission.
         points: Of every item that is decided; an item that is missing may go either way.
-        diagnoses: Label of the mistake, for every item that is lost ("" for none).
+        labels: For every item that is lost, as `label` gives them.
         status: As in `Grade`.
         state: State that every item must have, or empty.
     """
@@ -40,9 +40,19 @@ class Declared:
     name: str
     path: Path
     points: Mapping[str, float]
-    diagnoses: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     status: str = "graded"
     state: str = ""
+
+
+def label(item: ItemScore) -> str:
+    """The recognized mistake behind a lost item ("" for none), or its state where there was nothing to judge."""
+    return item.diagnosis or ("" if item.state == "lost" else item.state)
+
+
+def declare(answer: Any, path: Path) -> Declared:
+    """What an answer of the corpus, written to `path`, must get."""
+    return Declared(name=answer.name, path=path, points=answer.expected, labels=answer.lost, status=answer.status)
 
 
 def differences(declared: Declared, grade: Grade) -> list[str]:
@@ -54,10 +64,10 @@ def differences(declared: Declared, grade: Grade) -> list[str]:
         points = declared.points.get(item.id, item.earned)
         if item.earned != points:
             found.append(f"{item.id} earned {item.earned:g}, declared {points:g} ({item.message or 'passed'})")
-        elif points == 0 and item.diagnosis != declared.diagnoses.get(item.id, item.diagnosis):
+        elif points == 0 and label(item) != declared.labels.get(item.id, label(item)):
             found.append(
-                f"{item.id} is diagnosed as {item.diagnosis or 'nothing'}, declared "
-                f"{declared.diagnoses[item.id] or 'nothing'} ({item.message})"
+                f"{item.id} is diagnosed as {label(item) or 'nothing'}, declared "
+                f"{declared.labels[item.id] or 'nothing'} ({item.message})"
             )
         elif declared.state not in ("", item.state):
             found.append(f"{item.id} is {item.state}, declared {declared.state} ({item.message})")
@@ -108,14 +118,8 @@ def _releases(root: Path) -> list[Declared]:
 def _labelled(root: Path, folder: Path) -> list[Declared]:
     corpus = _from_tests(root, "tests.submissions")
     return [
-        Declared(
-            name=answer.name,
-            path=corpus.write_answer(answer, root / SKELETON, folder),
-            points=answer.expected,
-            diagnoses=answer.lost,
-            status=answer.status,
-        )
-        for answer in corpus.ANSWERS
+        declare(answer, corpus.write_answer(answer, root / SKELETON, folder))
+        for answer in corpus.packed(corpus.ANSWERS)
     ]
 
 

@@ -4,7 +4,7 @@ The contract behind the labels: a debatable answer is decided here, once. An ans
 student's notebook; a question it does not mention is answered as in the reference.
 """
 
-from tests.submissions.answer import Answer, write_answer
+from tests.submissions.answer import Answer, packed, write_answer
 from tests.submissions.q1 import Q1
 from tests.submissions.q2 import Q2
 from tests.submissions.q3 import Q3
@@ -12,4 +12,4 @@ from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
 
 ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS)
 
-__all__ = ["ANSWERS", "Answer", "write_answer"]
+__all__ = ["ANSWERS", "Answer", "packed", "write_answer"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,8 +68,8 @@ class Answer:
 
     @property
     def stem(self) -> str:
-        """The name as a file name."""
-        return re.sub(r"\W+", "-", self.name).strip("-").lower()
+        """The name as a file name, shorter than file systems allow."""
+        return re.sub(r"\W+", "-", self.name).strip("-").lower()[:150]
 
 
 def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
@@ -79,6 +80,30 @@ def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
     if answer.transform is not None:
         return answer.transform(notebook, place)
     return save(notebook, place / "homework.ipynb")
+
+
+def packed(answers: Sequence[Answer]) -> list[Answer]:
+    """The same answers in fewer notebooks: up to three in one, each to another question.
+
+    Questions are independent, so every label holds as before; that it does is part of what is tested.
+    """
+    alone = [answer for answer in answers if answer.transform is not None]
+    columns = [[answer for answer in answers if answer not in alone and _question(answer) == q] for q in REFERENCE]
+    return [_together(row) for row in itertools.zip_longest(*columns)] + alone
+
+
+def _question(answer: Answer) -> str:
+    return next(question for question in REFERENCE if getattr(answer, question) is not None)
+
+
+def _together(answers: Sequence[Answer | None]) -> Answer:
+    some = [answer for answer in answers if answer is not None]
+    return Answer(
+        name=" + ".join(answer.name for answer in some),
+        **{question: getattr(answer, question) for answer in some for question in [_question(answer)]},
+        lost={item: label for answer in some for item, label in answer.lost.items()},
+        measured=frozenset().union(*(answer.measured for answer in some)),
+    )
 
 
 def save(notebook: Notebook, path: Path) -> Path:

@@ -8,6 +8,22 @@ CHAIN = (
 )
 
 
+ACTIVATIONS = [
+    "Tanh", "Sigmoid", "GELU", "LeakyReLU", "ReLU6", "ELU", "SELU", "CELU", "SiLU", "Mish", "Softplus", "Hardtanh",
+    "Hardswish", "Softsign", "LogSigmoid", "RReLU", "Hardsigmoid", "Tanhshrink",
+]  # fmt: skip
+
+
+def stack(*layers):
+    """`model` as one Sequential: a pair of numbers is a linear layer, R a ReLU, other text itself."""
+    written = {"R": "nn.ReLU()"}
+    listed = [written.get(layer, layer) if isinstance(layer, str) else f"nn.Linear{layer}" for layer in layers]
+    return f"model = nn.Sequential({', '.join(listed)})"
+
+
+IN, MID, OUT = (1, 20), (20, 20), (20, 1)
+
+
 def chain(activation):
     return f"model = nn.Sequential({CHAIN.format(activation)})"
 
@@ -49,9 +65,9 @@ Q1 = (
         """
         from collections import OrderedDict
         model = nn.Sequential(OrderedDict([
-            ("input", nn.Linear(1, width)), ("relu1", nn.ReLU()), ("hidden2", nn.Linear(width, width)), ("relu2", nn.ReLU()),
-            ("hidden3", nn.Linear(width, width)), ("relu3", nn.ReLU()), ("hidden4", nn.Linear(width, width)),
-            ("relu4", nn.ReLU()), ("output", nn.Linear(width, 1)),
+            ("input", nn.Linear(1, width)), ("relu1", nn.ReLU()), ("hidden2", nn.Linear(width, width)),
+            ("relu2", nn.ReLU()), ("hidden3", nn.Linear(width, width)), ("relu3", nn.ReLU()),
+            ("hidden4", nn.Linear(width, width)), ("relu4", nn.ReLU()), ("output", nn.Linear(width, 1)),
         ]))
         """,
     ),
@@ -127,32 +143,10 @@ Q1 = (
     right("initialized at once", chain("nn.ReLU()") + "\nfor p in model.parameters():\n    nn.init.normal_(p)"),
     right("rebuilt after a first try", chain("nn.Tanh()") + "\n" + chain("nn.ReLU()")),
     # ------------------------------------------------ another activation: fifteen classes pass the three assertions
-    *(
-        wrong(f"{kind} instead of ReLU", chain(f"nn.{kind}()"), "q1.activation")
-        for kind in [
-            "Tanh",
-            "Sigmoid",
-            "GELU",
-            "LeakyReLU",
-            "ReLU6",
-            "ELU",
-            "SELU",
-            "CELU",
-            "SiLU",
-            "Mish",
-            "Softplus",
-            "Hardtanh",
-            "Hardswish",
-            "Softsign",
-            "LogSigmoid",
-            "RReLU",
-            "Hardsigmoid",
-            "Tanhshrink",
-        ]
-    ),  # fmt: skip
+    *(wrong(f"{kind} instead of ReLU", chain(f"nn.{kind}()"), "q1.activation") for kind in ACTIVATIONS),
     wrong(
         "one activation is LeakyReLU",
-        chain("nn.ReLU()")[::-1].replace("UL", "UL" + "ykaeL"[::1], 1)[::-1].replace("ykaeLReLU", "LeakyReLU"),
+        "nn.LeakyReLU()".join(chain("nn.ReLU()").rsplit("nn.ReLU()", 1)),
         "q1.activation",
     ),
     wrong(
@@ -163,8 +157,7 @@ Q1 = (
     # ------------------------------------------------ other structures
     wrong(
         "three hidden layers",
-        "model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), "
-        "nn.Linear(20, 1))",
+        stack(IN, "R", MID, "R", MID, "R", OUT),
         "q1.too_few_layers",
     ),
     wrong(
@@ -175,13 +168,13 @@ Q1 = (
     wrong("ReLU after the output", chain("nn.ReLU()")[:-1] + ", nn.ReLU())", "q1.relu_after_output"),
     wrong(
         "ReLU moved behind the output",
-        "model = nn.Sequential(nn.Linear(1, 20), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20), "
-        "nn.ReLU(), nn.Linear(20, 1), nn.ReLU())",
+        stack(IN, MID, "R", MID, "R", MID, "R", OUT, "R"),
         "q1.relu_after_output",
     ),
+    wrong("ReLU before the first layer", stack("R", IN, "R", MID, "R", MID, "R", MID, OUT), "q1.relu_misplaced"),
     wrong(
         "no activations",
-        "model = nn.Sequential(nn.Linear(1, 20), nn.Linear(20, 20), nn.Linear(20, 20), nn.Linear(20, 20), nn.Linear(20, 1))",
+        stack(IN, MID, MID, MID, OUT),
         "q1.relu_missing",
     ),
     wrong(
@@ -215,8 +208,7 @@ Q1 = (
     wrong("width 10", chain("nn.ReLU()").replace("20", "10"), "q1.widths"),
     wrong(
         "other widths that sum to 1321",
-        "model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 41), nn.ReLU(), nn.Linear(41, 24), nn.ReLU(), "
-        "nn.Linear(24, 4), nn.ReLU(), nn.Linear(4, 1))",
+        stack((1, 4), "R", (4, 41), "R", (41, 24), "R", (24, 4), "R", (4, 1)),
         "q1.widths",
     ),
     # ------------------------------------------------ the right function in another form: only the layers are lost
@@ -225,6 +217,12 @@ Q1 = (
         "block = lambda a: nn.Sequential(nn.Linear(a, 20), nn.ReLU())\n"
         "model = nn.Sequential(block(1), block(20), block(20), block(20), nn.Linear(20, 1))",
         "q1.nested",
+        items=("q1.layers",),
+    ),
+    wrong(
+        "a ReLU twice",
+        stack(IN, "R", "R", MID, "R", MID, "R", MID, "R", OUT),
+        "q1.relu_misplaced",
         items=("q1.layers",),
     ),
     wrong("a trailing Identity", chain("nn.ReLU()")[:-1] + ", nn.Identity())", "q1.padding", items=("q1.layers",)),

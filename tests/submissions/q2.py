@@ -107,7 +107,7 @@ COMPUTED = {
     "root mean square times root of the size": "gnorm = param.grad.pow(2).mean().sqrt() * param.numel() ** 0.5",
     "variance and mean": "g = param.grad.double()\ngnorm = ((g.var(correction=0) + g.mean() ** 2) * g.numel()).sqrt()",
     "_foreach_norm": "gnorm = torch._foreach_norm([param.grad])[0]",
-    "a helper function": "def l2(t):\n    return sum(x ** 2 for x in t.reshape(-1).tolist()) ** 0.5\ngnorm = l2(param.grad)",
+    "a helper function": "def l2(t):\n    return sum(x * x for x in t.flatten()) ** 0.5\ngnorm = l2(param.grad)",
     "an extra print": "gnorm = param.grad.norm()\nprint('shape', tuple(param.shape))",
 }
 
@@ -260,6 +260,7 @@ WRONG = {
     "the square of the norm": ("gnorm = param.grad.norm() ** 2", "q2.squared"),
     "the parameter's norm": ("gnorm = param.norm()", "q2.parameter"),
     "the parameter's data": ("gnorm = torch.sqrt((param.data ** 2).sum())", "q2.parameter"),
+    "the sum": ("gnorm = param.grad.sum()", "q2.sum"),
     "the mean": ("gnorm = param.grad.mean()", "q2.mean"),
     "the mean of absolute values": ("gnorm = param.grad.abs().mean()", "q2.mean"),
     "the L1 norm": ("gnorm = param.grad.norm(p=1)", "q2.l1"),
@@ -269,8 +270,8 @@ WRONG = {
     "the root mean square": ("gnorm = param.grad.pow(2).mean().sqrt()", "q2.rms"),
     "the norm over the root of the size": ("gnorm = param.grad.norm() / param.numel() ** 0.5", "q2.rms"),
     "the matrix 1-norm": ("gnorm = torch.linalg.norm(param.grad, 1)", ""),
-    "the standard deviation": ("gnorm = param.grad.std()", ""),
-    "half the norm": ("gnorm = param.grad.norm() / 2", ""),
+    "the standard deviation": ("gnorm = param.grad.std()", "q2.std"),
+    "half the norm": ("gnorm = param.grad.norm() / 2", "q2.same_factor"),
     "the loss": ("gnorm = loss.item()", ""),
     "always zero": ("gnorm = 0.0", ""),
     "a random number": ("gnorm = np.random.rand()", ""),
@@ -313,7 +314,7 @@ WHOLE_WRONG = {
                 if name.endswith(".weight"):
                     print(name, nn.utils.clip_grad_norm_(model.parameters(), math.inf).item())
             """),
-        "",
+        "q2.global_total",
     ),
     "clipped to one first": (
         function("""
@@ -332,7 +333,7 @@ WHOLE_WRONG = {
                 if name.endswith(".weight"):
                     print(name, param.grad.norm().item())
             """),
-        "",
+        "q2.same_factor",
     ),
     "the sum of squared errors": (
         function(
@@ -343,7 +344,7 @@ WHOLE_WRONG = {
             """,
             loss="((pred - batch_y) ** 2).sum()",
         ),
-        "",
+        "q2.same_factor",
     ),
     "the biases' gradients under the weights' names": (
         function("""
@@ -391,10 +392,8 @@ WHOLE_WRONG = {
     "nothing printed": (collected("gnorms = sorted(gnorms)"), "q2.no_numbers"),
     "only the names": (printing("print(name)"), "q2.no_numbers"),
     "a list of candidates": (
-        printing(
-            "g = param.grad\n                print(name, *[g.norm(p).item() for p in (1, 2, 3, 4)], g.mean().item(), g.abs().max().item())"
-        ),
-        "",
+        printing("print(name, gnorm, *[param.grad.norm(p).item() for p in (1, 3, 4, 5)])"),
+        "q2.many_numbers",
     ),
 }
 
@@ -410,13 +409,13 @@ Q2 = (
                 print(f"{index}.weight", model[index].weight.grad.norm().item())
             """),
         items=("q2.general",),
-        diagnosis="not reached",
+        diagnosis="q2.one_network",
     ),
     wrong(
         "reshaped to twenty columns",
         "g = param.grad.reshape(-1, 20)\ngnorm = g.norm()",
         items=("q2.general",),
-        diagnosis="not reached",
+        diagnosis="q2.one_network",
     ),
     # ------------------------------------------------ errors and open answers
     wrong("an undefined name", "gnorm = gradient.norm()", "not reached"),

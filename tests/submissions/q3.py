@@ -102,9 +102,7 @@ RIGHT = {
         "module.weight.data = Normal(0.0, math.sqrt(2 / module.in_features)).sample(module.weight.shape)"
     ),
     "a slice assigned": "module.weight.data[:] = torch.randn(module.weight.shape) * (2 / module.in_features) ** 0.5",
-    "row by row": (
-        "for row in module.weight.data:\n    row.copy_(torch.randn(module.in_features) * (2 / module.in_features) ** 0.5)"
-    ),
+    "row by row": ("for row in module.weight.data:\n    row.copy_(torch.randn(len(row)) * (2 / len(row)) ** 0.5)"),
     "QR by hand": (
         FANS + "q, r = torch.linalg.qr(torch.randn(max(fan_in, fan_out), min(fan_in, fan_out)))\n"
         "q = q * torch.sign(torch.diagonal(r))\n"
@@ -183,7 +181,8 @@ RIGHT = {
             module.bias.copy_(torch.zeros_like(module.bias))
         """),
     "a lambda": """
-        better_init = lambda m: (nn.init.kaiming_normal_(m.weight), nn.init.zeros_(m.bias)) if isinstance(m, nn.Linear) else None
+        he = lambda m: (nn.init.kaiming_normal_(m.weight), nn.init.zeros_(m.bias))
+        better_init = lambda m: he(m) if isinstance(m, nn.Linear) else None
         """,
     "a class with __call__": """
         class Initializer:
@@ -215,8 +214,8 @@ CONSTANT_SCALE = {
     "trunc_normal_ 0.2": "nn.init.trunc_normal_(module.weight, std=0.2)",
 }
 TOO_SMALL = {
-    "GPT's 0.02": ("nn.init.normal_(module.weight, mean=0.0, std=0.02)", "q3.gpt"),
-    "GPT's 0.02 truncated": ("nn.init.trunc_normal_(module.weight, std=0.02)", "q3.gpt"),
+    "GPT's 0.02": ("nn.init.normal_(module.weight, mean=0.0, std=0.02)", "q3.gpt_scale"),
+    "GPT's 0.02 truncated": ("nn.init.trunc_normal_(module.weight, std=0.02)", "q3.gpt_scale"),
     "normal 0.01": ("module.weight.data = torch.randn_like(module.weight) * 0.01", "q3.constant_scale"),
     "naive_init 0.03": ("nn.init.uniform_(module.weight, -0.03, 0.03)", "q3.constant_scale"),
     "normal 0.001": ("nn.init.normal_(module.weight, std=1e-3)", "q3.constant_scale"),
@@ -226,15 +225,15 @@ TOO_LARGE = {
     "randn without a scale": ("module.weight.data = torch.randn(module.weight.shape)", "q3.constant_scale"),
     "naive_init 3": ("naive_init(3.0, module)", "q3.constant_scale"),
     "uniform 1": ("nn.init.uniform_(module.weight, -1, 1)", "q3.constant_scale"),
-    "He with gain 2": ("nn.init.normal_(module.weight, std=2 / math.sqrt(module.in_features))", "q3.gain"),
+    "He with gain 2": ("nn.init.normal_(module.weight, std=2 / math.sqrt(module.in_features))", "q3.gain_too_large"),
     "kaiming_normal_ applied to a doubled weight": (
         "nn.init.kaiming_normal_(module.weight)\nmodule.weight.data *= 2",
-        "q3.gain",
+        "q3.gain_too_large",
     ),
-    "the fan inverted": ("nn.init.normal_(module.weight, std=math.sqrt(module.in_features / 2))", "q3.inverted"),
+    "the fan inverted": ("nn.init.normal_(module.weight, std=math.sqrt(module.in_features / 2))", "q3.inverted_fan"),
     "multiplied by the root of the fan": (
         "module.weight.data = torch.randn_like(module.weight) * math.sqrt(module.in_features)",
-        "q3.inverted",
+        "q3.inverted_fan",
     ),
 }
 NO_ROOT = {
@@ -300,6 +299,10 @@ SEEDED = {
 }
 NO_EFFECT = {
     "nothing": ("pass", "q3.no_effect"),
+    "only for convolutions": (
+        "if isinstance(module, nn.Conv2d):\n    nn.init.kaiming_normal_(module.weight)",
+        "q3.no_effect",
+    ),
     "works on a copy": ("nn.init.kaiming_normal_(module.weight.clone().detach())", "q3.no_effect"),
     "an assignment to a method": (
         "module.weight.copy_ = torch.randn(module.weight.shape) * (2 / module.in_features) ** 0.5",
@@ -310,30 +313,16 @@ NO_EFFECT = {
         "q3.no_effect",
     ),
     "only computes": ("torch.randn(module.weight.shape) * math.sqrt(2 / module.in_features)", "q3.no_effect"),
-    "rescales the old weights": ("module.weight.data *= math.sqrt(2 / module.in_features)", "q3.rescales"),
+    "rescales the old weights": ("module.weight.data *= math.sqrt(2 / module.in_features)", "q3.rescaled"),
     "divides the old weights by their norm": (
         "with torch.no_grad():\n    module.weight.div_(module.weight.norm()).mul_(math.sqrt(2 * module.out_features))",
-        "q3.rescales",
+        "q3.rescaled",
     ),
     "adds noise to the old weights": (
-        "with torch.no_grad():\n    module.weight.add_(torch.randn_like(module.weight) * math.sqrt(2 / module.in_features))",
-        "q3.rescales",
+        "module.weight.data += torch.randn_like(module.weight) * math.sqrt(2 / module.in_features)",
+        "q3.rescaled",
     ),
 }
-NEVER_CALLED = {
-    "only square layers": whole("""
-        if isinstance(module, nn.Linear) and module.in_features == module.out_features:
-            nn.init.kaiming_normal_(module.weight)
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
-        """),
-    "only nn.Conv2d": whole("""
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-            nn.init.zeros_(module.bias)
-        """),
-}
-
 Q3 = (
     *(right(name, code) for name, code in RIGHT.items()),
     *(
@@ -362,7 +351,41 @@ Q3 = (
         for name, code in SEEDED.items()
     ),
     *(wrong(f"no effect: {name}", code, lost(ALL, diagnosis)) for name, (code, diagnosis) in NO_EFFECT.items()),
-    *(wrong(f"never called: {name}", code, lost(ALL, "")) for name, code in NEVER_CALLED.items()),
+    wrong(
+        "special case: only square layers",
+        "if module.in_features == module.out_features:\n    nn.init.kaiming_normal_(module.weight)",
+        lost(ALL, "q3.special_case"),
+    ),
+    wrong(
+        "special case: only the homework's sizes",
+        "if module.in_features in (1, 20):\n    nn.init.kaiming_normal_(module.weight)",
+        lost((DRAWS, SCALE), "q3.special_case"),
+        (GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "the output layer zero",
+        "nn.init.kaiming_normal_(module.weight)\nif module.out_features == 1:\n    nn.init.zeros_(module.weight)",
+        lost((DRAWS, SCALE, GRADIENTS), "q3.dead_layer"),
+        (TRAINING,),
+    ),
+    wrong(
+        "the seed set once for each network",
+        whole("""
+            if isinstance(module, nn.Sequential):
+                torch.manual_seed(600)
+                for layer in module:
+                    if isinstance(layer, nn.Linear):
+                        nn.init.kaiming_normal_(layer.weight)
+                        nn.init.zeros_(layer.bias)
+            """),
+        {DRAWS: "q3.fixed_weights"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "too small: a tenth over the root of fan_in",
+        "nn.init.normal_(module.weight, std=0.1 / math.sqrt(module.in_features))",
+        lost((SCALE, GRADIENTS, TRAINING), "q3.gain_too_small"),
+    ),
     wrong(
         "sparse_",
         "nn.init.sparse_(module.weight, sparsity=0.5, std=math.sqrt(2 / module.in_features))",
@@ -371,9 +394,12 @@ Q3 = (
     ),
     wrong(
         "biases drawn too",
-        "nn.init.kaiming_normal_(module.weight)\nb = module.bias\nnn.init.normal_(b)\nmodule.register_parameter('bias', None)\n"
-        "module.bias = nn.Parameter(torch.randn(module.out_features))\nreturn",
-        {DRAWS: "q3.biases"},
+        whole("""
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.normal_(module.bias, std=0.1)
+            """),
+        {DRAWS: "q3.bias"},
         (SCALE, GRADIENTS, TRAINING),
     ),
     wrong(
@@ -382,21 +408,21 @@ Q3 = (
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
             """),
-        {DRAWS: "q3.biases"},
+        {DRAWS: "q3.bias"},
         (SCALE, GRADIENTS, TRAINING),
     ),
     wrong(
         "one row repeated",
         "row = torch.randn(1, module.in_features) * math.sqrt(2 / module.in_features)\n"
         "module.weight.data = row.repeat(module.out_features, 1)",
-        {DRAWS: ""},
+        {DRAWS: "q3.repeated"},
         (SCALE, GRADIENTS, TRAINING),
     ),
     wrong(
         "one column repeated",
         "column = torch.randn(module.out_features, 1) * math.sqrt(2 / module.in_features)\n"
         "module.weight.data = column.expand_as(module.weight).clone()",
-        {DRAWS: ""},
+        {DRAWS: "q3.repeated"},
         (SCALE, GRADIENTS, TRAINING),
     ),
     wrong(

@@ -42,6 +42,10 @@ def place(notebook, words):
     return next(k for k, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code" and words in text(cell))
 
 
+DEEP = (
+    "nn.Sequential(*[layer for fan_in in (1, width, width, width) for layer in (nn.Linear(fan_in, width), nn.ReLU())], "
+    "nn.Linear(width, 1))"
+)
 Q1_CELL, Q2_CELL, Q3_CELL = "nn.Linear(width, width)", "def print_gnorms", "def better_init"
 
 
@@ -418,7 +422,8 @@ WHOLE_NOTEBOOKS = (
         "a helper cell that the answers need",
         above(
             Q1_CELL,
-            "def l2(t):\n    return t.pow(2).sum().sqrt()\n\ndef he(w):\n    w.data.normal_(0, (2 / w.shape[1]) ** 0.5)",
+            "def l2(t):\n    return t.pow(2).sum().sqrt()",
+            "def he(w):\n    w.data.normal_(0, (2 / w.shape[1]) ** 0.5)",
         ),
         q2="gnorm = l2(param.grad)",
         q3="he(module.weight)",
@@ -508,7 +513,8 @@ WHOLE_NOTEBOOKS = (
     right(
         "uploaded files on Colab",
         first(
-            "from google.colab import files\nuploaded = files.upload()\nfor name in uploaded.keys():\n    print(name, len(uploaded[name]))"
+            "from google.colab import files\nuploaded = files.upload()",
+            "for name in uploaded.keys():\n    print(name, len(uploaded[name]))",
         ),
     ),
     right("a Colab form", first("#@title Setup { run: 'auto' }\nseed = 3 #@param {type:'integer'}")),
@@ -527,7 +533,8 @@ WHOLE_NOTEBOOKS = (
     right(
         "%matplotlib inline and settings",
         first(
-            "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n%load_ext autoreload\n%autoreload 2\n%env OMP_NUM_THREADS=4"
+            "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'",
+            "%load_ext autoreload\n%autoreload 2\n%env OMP_NUM_THREADS=4",
         ),
     ),
     right(
@@ -568,7 +575,7 @@ WHOLE_NOTEBOOKS = (
         replaced(
             (
                 "import matplotlib.pyplot as plt",
-                "import matplotlib.pyplot as plt\nimport seaborn as sns\nimport torchvision.transforms as T\nsns.set_theme()",
+                "import matplotlib.pyplot as plt\nimport seaborn as sns\nimport torchvision\nsns.set_theme()",
             )
         ),
     ),
@@ -576,7 +583,8 @@ WHOLE_NOTEBOOKS = (
         "missing packages that show the network",
         above(
             "def naive_init",
-            "from torchsummary import summary\nsummary(model, (1,))\nfrom torchviz import make_dot\nmake_dot(model(torch.zeros(1, 1)))",
+            "from torchsummary import summary\nsummary(model, (1,))",
+            "from torchviz import make_dot\nmake_dot(model(torch.zeros(1, 1)))",
         ),
     ),
     right(
@@ -586,14 +594,15 @@ WHOLE_NOTEBOOKS = (
     right(
         "a device chosen by availability",
         first(
-            "import torch\ndevice = torch.device('cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu')"
+            "import torch\ndevice = torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+            "device = 'mps' if torch.backends.mps.is_available() else device",
         ),
-        q1="model = nn.Sequential(*[layer for a in (1, width, width, width) for layer in (nn.Linear(a, width), nn.ReLU())], nn.Linear(width, 1)).to(device)",
+        q1=f"model = {DEEP}.to(device)",
     ),
     right(
         "a network sent to the GPU",
         named(NAME),
-        q1="model = nn.Sequential(*[layer for a in (1, width, width, width) for layer in (nn.Linear(a, width), nn.ReLU())], nn.Linear(width, 1)).cuda()",
+        q1=f"model = {DEEP}.cuda()",
     ),
     right(
         "everything sent to the GPU",
@@ -614,13 +623,15 @@ WHOLE_NOTEBOOKS = (
     right(
         "files written",
         last(
-            "torch.save(model.state_dict(), 'model.pt')\nplt.savefig('figure.png')\nopen('answers.txt', 'w').write('done')"
+            "torch.save(model.state_dict(), 'model.pt')\nplt.savefig('figure.png')",
+            "open('answers.txt', 'w').write('done')",
         ),
     ),
     right(
         "a folder that is not there",
         last(
-            "import os\nos.makedirs('/content/drive/MyDrive/out', exist_ok=True)\ntorch.save(model, '/content/drive/MyDrive/out/model.pt')"
+            "import os\nos.makedirs('/content/drive/MyDrive/out', exist_ok=True)",
+            "torch.save(model, '/content/drive/MyDrive/out/model.pt')",
         ),
     ),
     right(
@@ -652,9 +663,7 @@ WHOLE_NOTEBOOKS = (
     ),
     wrong(
         "a wrong attempt below the right one",
-        last(
-            "def print_gnorms(model):\n    for name, p in model.named_parameters():\n        print(name, p.norm().item())"
-        ),
+        last("def print_gnorms(model):\n    for name, p in model.named_parameters():\n        print(name, p.norm())"),
         items("q2", ""),
     ),
     wrong(
@@ -679,11 +688,11 @@ WHOLE_NOTEBOOKS = (
             "q1.forward": "q1.activation",
             "q2.norms": "q2.squared",
             "q2.general": "q2.squared",
-            "q3.scale": "q3.gpt",
-            "q3.gradients": "q3.gpt",
-            "q3.training": "q3.gpt",
+            "q3.scale": "q3.gpt_scale",
+            "q3.gradients": "q3.gpt_scale",
+            "q3.training": "q3.gpt_scale",
         },
-        q1="model = nn.Sequential(*[layer for a in (1, width, width, width) for layer in (nn.Linear(a, width), nn.GELU())], nn.Linear(width, 1))",
+        q1="model = " + DEEP.replace("ReLU", "GELU"),
         q2="gnorm = (param.grad ** 2).sum()",
         q3="nn.init.normal_(module.weight, std=0.02)",
     ),

@@ -1,0 +1,93 @@
+"""The labelled corpus, graded by the real engine: every item, status and diagnosis exactly as declared."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import inithw
+import pytest
+from inithw.diagnosis.initialization import name_cause, name_draws, name_scale
+from inithw.grading import grade
+from inithw.records import Limits
+from inithw.rubric import POINTS
+from inithw.verification import SKELETON, declare, differences
+
+from tests.submissions import ANSWERS, packed, write_answer
+from tests.submissions.answer import ITEMS, REFERENCE
+
+PACKED = packed(ANSWERS)
+KEY = b"corpus"
+NEAR_A_THRESHOLD = (
+    "q3 kaiming_uniform_",
+    "q3 kaiming_normal_",
+    "q3 PyTorch's default by name",
+    "q3 fan_out: kaiming_normal_ with fan_out",
+    "q3 too large: He with gain 2",
+    "q3 missing root: std 2 over fan_in",
+)
+LABEL = re.compile(r'"(q[123]\.[a-z0-9_]+)"')
+
+
+def graded(answer, root, folder, sandbox, key=KEY):
+    """The answer's declaration, its grade, and its evidence if there is any."""
+    path = write_answer(answer, root / SKELETON, folder)
+    kept = []
+    record = grade(path, key=key, sandbox=sandbox, limits=Limits(), keep_evidence=lambda _, found: kept.append(found))
+    return declare(answer, path), record, kept[0] if kept else None
+
+
+@pytest.mark.parametrize("answer", PACKED, ids=[answer.stem for answer in PACKED])
+def test_an_answer_is_graded_as_declared(answer, root, tmp_path, sandbox):
+    declared, record, evidence = graded(answer, root, tmp_path, sandbox)
+    assert differences(declared, record) == []
+    if answer.status == "graded" and not answer.lost and not answer.measured:
+        namers = (name_draws, name_scale, name_cause)
+        assert [namer(evidence.init) for namer in namers] == [None] * 3, "a mistake is named in a right answer"
+
+
+@pytest.mark.parametrize("key", [b"one", b"another", b"a third"])
+@pytest.mark.parametrize("answer", [answer for answer in ANSWERS if answer.name in NEAR_A_THRESHOLD], ids=str)
+def test_another_key_changes_no_verdict_near_a_threshold(answer, key, root, tmp_path, sandbox):
+    declared, record, _evidence = graded(answer, root, tmp_path, sandbox, key)
+    assert differences(declared, record) == []
+
+
+def test_the_same_key_gives_the_same_record(root, tmp_path, sandbox):
+    records = []
+    for folder in ("once", "again"):
+        _declared, record, _evidence = graded(PACKED[-20], root, tmp_path / folder, sandbox)
+        records.append(dataclasses.replace(record, seconds=0.0, submission=""))
+    assert records[0] == records[1]
+
+
+def test_every_diagnosis_is_expected_of_some_answer_and_every_expected_one_exists():
+    package = Path(inithw.__file__).parent
+    sources = [
+        file.read_text("utf-8") for folder in ("diagnosis", "checks") for file in (package / folder).glob("*.py")
+    ]
+    known = {label for source in sources for label in LABEL.findall(source)} - set(POINTS)
+    expected = {label for answer in ANSWERS for label in answer.lost.values()} - {"", "not answered", "not reached"}
+    assert known == expected
+
+
+def test_labels_are_about_items_of_the_rubric():
+    assert ITEMS == POINTS
+    for answer in ANSWERS:
+        assert set(answer.lost) | answer.measured <= set(ITEMS), answer.name
+        assert not set(answer.lost) & answer.measured, answer.name
+
+
+def test_names_are_distinct_and_there_are_enough_answers_of_each_kind():
+    assert len({answer.stem for answer in ANSWERS}) == len(ANSWERS) >= 150
+    assert sum(answer.transform is not None for answer in ANSWERS) >= 40
+    for question in REFERENCE:
+        about = [answer for answer in ANSWERS if answer.name.startswith(question)]
+        assert min(sum(bool(answer.lost) for answer in about), sum(not answer.lost for answer in about)) >= 20
+
+
+def test_packing_loses_no_answer_and_no_label():
+    for question in REFERENCE:
+        alone = [getattr(answer, question) for answer in ANSWERS]
+        together = [getattr(answer, question) for answer in PACKED]
+        assert set(alone) == set(together)
+    assert sum(len(answer.lost) for answer in PACKED) == sum(len(answer.lost) for answer in ANSWERS)
