@@ -13,7 +13,7 @@ from inithw.execution import execute
 from inithw.records import Limits
 from inithw.sandbox import Sandbox
 from inithw.settings import find_config, load_settings
-from inithw.submission import read_submission
+from inithw.submission import NotGradable, read_submission
 
 ROOT = Path(__file__).parent.parent
 ITEMS = Path(__file__).parent / "otter"
@@ -45,7 +45,10 @@ def sandbox():
 def evidence(request, sandbox):
     """Evidence of the submission given on the command line."""
     settings = load_settings(find_config(ROOT))
-    submission = read_submission(request.config.getoption("--submission"))
+    try:
+        submission = read_submission(request.config.getoption("--submission"))
+    except NotGradable as reason:
+        pytest.exit(f"not gradable: {reason}", returncode=2)
     return execute(submission, draw_challenge(settings.key, submission), sandbox, settings.limits)
 
 
