@@ -44,15 +44,16 @@ class Number:
     values: tuple[Decimal, ...]
 
     def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS) -> bool:
-        """Whether this is `value`, rounded or cut off, in at least `digits` significant digits."""
+        """Whether this is `value`, rounded or cut off, to at least `digits` significant digits."""
         return any(_shows(printed, value, digits) for printed in self.values)
 
 
 def _shows(printed: Decimal, value: float, digits: int) -> bool:
     _sign, places, exponent = printed.as_tuple()
-    if not isinstance(exponent, int) or len(places) < digits or not math.isfinite(value):
+    if not isinstance(exponent, int) or not math.isfinite(value):
         return False
-    unit = float(Decimal((0, (1,), exponent)))
+    # The format `g` leaves zeros at the end out: 428 is 428.0 when it is that close.
+    unit = float(Decimal((0, (1,), exponent - max(digits - len(places), 0))))
     return unit < math.inf and abs(float(printed) - value) <= RELATIVE_TOLERANCE * abs(value) + unit
 
 
