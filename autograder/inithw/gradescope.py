@@ -12,7 +12,11 @@ import faulthandler
 import json
 import math
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +59,9 @@ def run_gradescope(root: Path) -> int:
             write(_failed(_STOPPED))  # in the words and points of this configuration
             if settings.key == PUBLIC_KEY:
                 raise ConfigError("there is no grading key; build the autograder again")
-            # A judge that hangs ends here, before the platform ends the container and keeps no results at all.
-            faulthandler.dump_traceback_later(settings.limits.total_seconds + OUTSIDE_SECONDS, exit=True)
             limits = fitting(settings.limits, container_memory())
-            record = grade(root / "submission", key=settings.key, sandbox=sandbox, limits=limits)
-        faulthandler.cancel_dump_traceback_later()
+            with _ended_after(limits.total_seconds + OUTSIDE_SECONDS):
+                record = grade(root / "submission", key=settings.key, sandbox=sandbox, limits=limits)
     except Exception as fault:
         traceback.print_exc()
         record = _failed(f"{type(fault).__name__}: {fault}")
@@ -75,7 +77,7 @@ def best_earlier_score(path: Path) -> float | None:
         with path.open("rb") as file:
             metadata = json.loads(file.read(_METADATA_BYTES))
         scores = [_score(submission) for submission in metadata["previous_submissions"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or of another form
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # not there, or of another form
         return None
     return max((score for score in scores if score is not None), default=None)
 
@@ -99,16 +101,26 @@ def fitting(limits: Limits, memory: int | None) -> Limits:
     return replace(limits, memory_bytes=min(limits.memory_bytes, max(memory - JUDGE_BYTES, LEAST_BYTES)))
 
 
-def _score(submission: dict[str, Any]) -> float | None:
+def _score(submission: Any) -> float | None:
     """Recorded as a number or a text, at the top or in the results."""
-    for source in (submission, submission.get("results") or {}):
+    for places in (("score",), ("results", "score")):
         try:
-            score = float(source["score"])
-        except (KeyError, TypeError, ValueError):
+            score = float(reduce(getitem, places, submission))
+        except (LookupError, TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(score) and score >= 0:
             return score
     return None
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """End this process when it hangs: else the platform ends the whole container, and keeps no results at all."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _failed(reason: str) -> Grade:
