@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import pytest
 from inithw import doctor
 from inithw.worker import walls
 from inithw.worker.walls import WALLS, WallPlan, build_filter, readable_by
+from rich.console import Console
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
 
@@ -712,11 +714,9 @@ SETTINGS = {
 @pytest.mark.parametrize("setting", SETTINGS if ROOT else ["as we are"])
 def test_nothing_that_works_without_walls_works_behind_all_of_them(setting: str) -> None:
     wrapper, uid = SETTINGS.get(setting, ((), None))
-    code = (
-        f"import json, dataclasses as d, inithw.doctor as i; print(json.dumps([d.astuple(r) for r in i.probe({uid})]))"
-    )
+    code = f"import json, dataclasses as d, inithw.doctor as i; print(json.dumps([d.astuple(r) for r in i.examine({uid})]))"
     done = subprocess.run([*wrapper, sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
-    rows = {row[0]: doctor.WallRow(*row) for row in json.loads(done.stdout)}
+    rows = {row[0]: doctor.Finding(*row) for row in json.loads(done.stdout)}
     assert list(rows) == [*WALLS, doctor.TOGETHER]
     assert rows[doctor.TOGETHER].state == "up", rows[doctor.TOGETHER].detail
     assert len(rows[doctor.TOGETHER].keeps_out) > 20
@@ -727,8 +727,34 @@ def test_nothing_that_works_without_walls_works_behind_all_of_them(setting: str)
 
 
 def test_the_doctor_reports_a_wall_that_is_down_as_down_with_the_reason() -> None:
-    code = "import inithw.doctor as d; print(*[(r.state, r.detail) for r in d.probe() if r.name == 'landlock'])"
+    code = "import inithw.doctor as d; print(*[(r.state, r.detail) for r in d.examine() if r.name == 'landlock'])"
     done = subprocess.run(
         [sys.executable, "-c", NO_LANDLOCK + code], capture_output=True, text=True, check=True, cwd="/"
     )
     assert done.stdout.startswith("('down', 'this kernel has no Landlock")
+
+
+def finding(name: str, state: str) -> doctor.Finding:
+    return doctor.Finding(name, state, ("[red]this[/]",) if state == "up" else (), "" if state == "up" else "why")
+
+
+@pytest.mark.parametrize(
+    ("down", "graded", "said"),
+    [
+        ((), True, "can be graded here"),
+        (("landlock",), True, "closed to others"),
+        (("uid",), True, "as your user"),
+        (("uid", "landlock"), False, "uid or landlock must be up"),
+        (("seccomp",), False, "seccomp must be up"),
+    ],
+)
+def test_the_doctors_table_says_whether_grading_is_possible_and_why_not(
+    down: tuple[str, ...], graded: bool, said: str
+) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    findings = [finding(name, "down" if name in down else "up") for name in WALLS]
+    assert doctor.print_findings(findings, console) == graded
+    printed = console.file.getvalue()
+    assert said in printed
+    assert "[red]this[/]" in printed
+    assert ("refused" in printed) != graded

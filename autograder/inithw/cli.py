@@ -314,10 +314,17 @@ def calibrate() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say which walls around students' code are up on this machine, and what each keeps out."""
-    from inithw.doctor import examine, print_findings
+    """Say which walls around students' code are up on this machine, and what each keeps out.
 
-    print_findings(examine(), Console(highlight=False))
+    Exit code 0 when submissions can be graded here, 1 when a wall is missing that must be up.
+    """
+    from inithw.doctor import DoctorError, examine, print_findings
+
+    try:
+        gradable = print_findings(examine(), Console(highlight=False))
+    except DoctorError as fault:
+        raise Stop(f"inithw: {fault}", _FAILED) from fault
+    raise typer.Exit(0 if gradable else _FAILED)
 
 
 def _project_root() -> Path:

@@ -23,13 +23,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from inithw.worker.walls import WALLS, WallPlan, raise_walls
 
 TOGETHER = "all together"
-_ATTEMPT_SECONDS = 10
+_ATTEMPT_SECONDS = 30  # generous: a machine under load
 _PROBE_SECONDS = 300
 _SECRET = "canary"
 _GOT_THROUGH = 42
+_NOBODYS_UID = 64999
 _MEMORY, _CPU_SECONDS, _FILE_SIZE, _OPEN_FILES, _THREADS = 256 << 20, 1, 1 << 20, 64, 16
 
 
@@ -38,7 +43,7 @@ class DoctorError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class WallRow:
+class Finding:
     """What was measured of one wall.
 
     Attributes:
@@ -54,18 +59,20 @@ class WallRow:
     detail: str
 
 
-def probe(uid: int | None = None) -> list[WallRow]:
+def examine(uid: int | None = None) -> list[Finding]:
     """Try the walls of this machine, in a fresh interpreter like the worker's.
 
     Args:
-        uid: User that the child shall become; only root can ask for one.
+        uid: User that the child shall become; None for one without an account when we are root, else for ourselves.
 
     Raises:
         DoctorError: The measuring process failed.
     """
     if sys.platform != "linux":
         reason = f"this system ({sys.platform}) has none of these walls, Linux has"
-        return [WallRow(name, "down", (), reason) for name in (*_ATTEMPTS, TOGETHER)]
+        return [Finding(name, "down", (), reason) for name in (*_ATTEMPTS, TOGETHER)]
+    if uid is None and os.geteuid() == 0:
+        uid = _NOBODYS_UID
     command = [sys.executable, "-I", "-m", "inithw.doctor", *([] if uid is None else [str(uid)])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
@@ -74,7 +81,36 @@ def probe(uid: int | None = None) -> list[WallRow]:
         raise DoctorError(f"the walls could not be measured: {last}") from error
     except subprocess.TimeoutExpired as error:
         raise DoctorError(f"the walls could not be measured in {_PROBE_SECONDS} s") from error
-    return [WallRow(**{**row, "keeps_out": tuple(row["keeps_out"])}) for row in json.loads(done.stdout)]
+    return [Finding(**{**row, "keeps_out": tuple(row["keeps_out"])}) for row in json.loads(done.stdout)]
+
+
+def print_findings(findings: list[Finding], console: Console) -> bool:
+    """Print which walls are up and what each keeps out; whether students' code will be run behind them."""
+    table = Table(title="Walls around students' code, tried one by one", title_justify="left", show_lines=True)
+    table.add_column("wall", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("keeps out")
+    for finding in findings:
+        color = {"up": "green", "partly": "yellow", "down": "red"}[finding.state]
+        kept = f"{len(finding.keeps_out)} of these attempts" if finding.name == TOGETHER else ", ".join(finding.keeps_out)
+        table.add_row(
+            finding.name, f"[{color}]{finding.state}[/]", escape("; ".join(filter(None, [kept, finding.detail])))
+        )
+    console.print(table)
+    up = {finding.name for finding in findings if finding.state != "down"}
+    missing = [group for group in WallPlan.__dataclass_fields__["required"].default if not up & set(group)]
+    if up and "landlock" not in up:
+        console.print(
+            "Without Landlock, students' code can read what every user of this machine can read, and write where every "
+            "user can: keep submissions and solutions in folders closed to others (chmod 700)."
+        )
+    if up and "uid" not in up:
+        console.print("Students' code runs as your user. Grade as root to give each submission a user of its own.")
+    for group in missing:
+        console.print(f"[red]Grading is refused here[/]: {' or '.join(group)} must be up.")
+    if not missing:
+        console.print("[green]Submissions can be graded here.[/]")
+    return not missing
 
 
 # ---------------------------------------------------------------- what is there to be got at
@@ -247,17 +283,17 @@ class _Prober:
     targets: _Targets
     uid: int | None
 
-    def row(self, name: str, walls: tuple[str, ...], attempts: dict[str, _Attempt]) -> WallRow:
+    def row(self, name: str, walls: tuple[str, ...], attempts: dict[str, _Attempt]) -> Finding:
         """Try `attempts` behind `walls`."""
         state_or_reason = self._report(walls).get(name, "up")
         if state_or_reason != "up":
-            return WallRow(name, "down", (), state_or_reason.removeprefix("down: "))
+            return Finding(name, "down", (), state_or_reason.removeprefix("down: "))
         through = [what for what, attempt in attempts.items() if self.passes(attempt, walls)]
         kept = tuple(what for what in attempts if what not in through)
         if not attempts:
-            return WallRow(name, "up", (), "everything tried fails for this user without it, too")
+            return Finding(name, "up", (), "everything tried fails for this user without it, too")
         state: Literal["up", "partly", "down"] = "up" if not through else "partly" if kept else "down"
-        return WallRow(name, state, kept, f"does not keep out {', '.join(through)}" if through else "")
+        return Finding(name, state, kept, f"does not keep out {', '.join(through)}" if through else "")
 
     def passes(self, attempt: _Attempt, walls: tuple[str, ...]) -> bool:
         """Whether a fresh process behind `walls` succeeds."""
@@ -299,7 +335,7 @@ class _Prober:
         )
 
 
-def _measure(folder: Path, uid: int | None) -> list[WallRow]:
+def _measure(folder: Path, uid: int | None) -> list[Finding]:
     closed, shared = folder / "closed", folder / "shared"
     closed.write_text(_SECRET)
     closed.chmod(0o600)
@@ -308,7 +344,7 @@ def _measure(folder: Path, uid: int | None) -> list[WallRow]:
     (shared / "secret").write_text(_SECRET)
     (shared / "secret").chmod(0o666)
     folder.chmod(0o755)
-    rows: list[WallRow] = []
+    rows: list[Finding] = []
     all_attempts: dict[str, _Attempt] = {}
     with socket.create_server(("127.0.0.1", 0)) as server, closed.open() as opened:
         prober = _Prober(folder, _Targets(os.getpid(), closed, shared, server.getsockname()[1], opened.fileno()), uid)

@@ -1,0 +1,188 @@
+"""Exhausting: the machine, the judge, the neighbours."""
+
+from tests.attacks.attack import Attack
+
+EXHAUSTING = (
+    Attack(
+        "all memory",
+        "allocates until something gives",
+        "kept = []\nwhile True: kept.append(bytearray(64 << 20))",
+        telling=True,
+    ),
+    Attack(
+        "all memory, in NumPy and torch",
+        "the same outside of Python's allocator",
+        """
+        import numpy as np, torch
+        kept = []
+        while True:
+            kept += [np.ones(1 << 23), torch.ones(1 << 24)]
+        """,
+    ),
+    Attack("a fork bomb", "forks in a loop", "while True:\n    os.fork()", telling=True),
+    Attack(
+        "a thread bomb",
+        "starts threads in a loop",
+        """
+        while True:
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        """,
+    ),
+    Attack(
+        "threads that spin",
+        "takes every processor from the neighbours",
+        """
+        import torch
+        work = torch.ones(300, 300)
+        def spin():
+            while True: work @ work
+        for _ in range(40):
+            threading.Thread(target=spin, daemon=True).start()
+        time.sleep(1.5)
+        """,
+    ),
+    Attack(
+        "all descriptors", "opens files until none is left", "kept = []\nwhile True: kept.append(open('/dev/null'))"
+    ),
+    Attack(
+        "a large file",
+        "writes one file without end",
+        "with open('f', 'wb') as f:\n    while True: f.write(bytes(1 << 20))",
+        telling=True,
+    ),
+    Attack("many files", "files without end", "n = 0\nwhile True:\n    n += 1; open(f'f{n}', 'w').close()"),
+    Attack(
+        "files in deep folders",
+        "hides gigabytes below paths too long to name",
+        """
+        import posix
+        for n in range(60):
+            os.mkdir("d" * 100); posix.chdir("d" * 100)
+        for n in range(100):
+            with open(f"f{n}", "wb") as f: f.write(bytes(1 << 20))
+            time.sleep(0.05)
+        """,
+    ),
+    Attack(
+        "files without names",
+        "holds removed files open",
+        """
+        kept = []
+        for n in range(1000):
+            kept.append(open("f", "wb")); kept[-1].write(bytes(1 << 20)); kept[-1].flush(); os.remove("f")
+        """,
+    ),
+    Attack(
+        "sparse files",
+        "files that are larger than the disk",
+        "os.truncate(os.open('f', os.O_RDWR | os.O_CREAT), 1 << 45)",
+    ),
+    Attack(
+        "a flood for the judge",
+        "writes to its socket as fast as it can",
+        """
+        s = session().connection
+        while True:
+            s.send(b"\\xff" * (1 << 20))
+        """,
+        telling=True,
+    ),
+    Attack(
+        "drop by drop",
+        "answers one byte a second, so that no read ever times out",
+        """
+        import inithw.wire as wire
+        def slow(connection, data):
+            for byte in data:
+                connection.send(bytes([byte])); time.sleep(1)
+        wire._send = slow
+        """,
+    ),
+    Attack(
+        "output without end",
+        "prints a gigabyte",
+        "line = 'x' * 100000\nfor _ in range(10000): print(line); os.write(1, line.encode())",
+    ),
+    Attack(
+        "numbers without end",
+        "print_gnorms prints ten megabytes of numbers",
+        "",
+        q2="print('1.23456 ' * 1500000); gnorm = 1.0",
+    ),
+    Attack(
+        "digits without end",
+        "print_gnorms prints one number of a million digits",
+        "",
+        q2="print('1' * 100000, '.' + '9' * 900000); gnorm = 1.0",
+    ),
+    Attack("an endless loop", "runs for ever", "while True: pass"),
+    Attack(
+        "an endless loop in C",
+        "no bytecode is run, no signal handler gets a turn",
+        "import itertools\nsum(itertools.repeat(0))",
+        telling=True,
+    ),
+    Attack(
+        "a catastrophic pattern",
+        "a regular expression that takes years",
+        "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    ),
+    Attack("an endless loop in a question", "better_init never returns", "", q3="while True: pass"),
+    Attack("an endless sleep", "sleeps", "time.sleep(10 ** 6)"),
+    Attack(
+        "stopped",
+        "stops itself, so that it neither runs nor ends",
+        "call('syscall', 234, os.getpid(), threading.get_native_id(), signal.SIGSTOP)",
+    ),
+    Attack(
+        "deaf",
+        "ignores every signal that can be ignored, and catches every exception",
+        """
+        for number in range(1, 64):
+            try: signal.signal(number, signal.SIG_IGN)
+            except (OSError, ValueError): pass
+        while True:
+            try: time.sleep(60)
+            except BaseException: pass
+        """,
+    ),
+    Attack("a huge exception", "its text has a hundred megabytes", "raise RuntimeError('x' * (100 << 20))"),
+    Attack(
+        "an exception that hangs",
+        "its __str__ never returns",
+        """
+        class Slow(Exception):
+            def __str__(self):
+                while True: pass
+        raise Slow
+        """,
+    ),
+    Attack(
+        "recursion",
+        "recursion without end, in Python and in C",
+        """
+        sys.setrecursionlimit(10 ** 9)
+        def deeper(n): return deeper(n + 1)
+        deeper(0)
+        """,
+    ),
+    Attack("a nested expression", "source that crashes compilers", "exec('(' * 90000 + ')' * 90000)"),
+    Attack(
+        "memory on the judge's side",
+        "replies as large as a frame may be, full of escapes",
+        """
+        import inithw.wire as wire
+        send = wire.send_json
+        wire.send_json = lambda c, value: send(c, {**value, "error": "\\x1b[" * 150000, "reason": "\\u202e" * 100000})
+        """,
+    ),
+    Attack(
+        "locks",
+        "locks the files of the libraries",
+        """
+        import fcntl, torch
+        for path in (torch.__file__, json.__file__):
+            fcntl.flock(open(path), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        """,
+    ),
+)
