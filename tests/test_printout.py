@@ -79,6 +79,10 @@ def test_fewer_digits_than_tell_norms_apart_do_not_count(form):
     assert read_printout(lines(form), 5).shows(NORMS, digits=1)
 
 
+def test_names_alone_are_no_numbers():
+    assert read_printout(lines("{name}"), 5).claims == ()
+
+
 def test_candidates_for_each_layer_are_no_answer():
     guesses = ""
     for name, norm in zip(NAMES, NORMS, strict=True):

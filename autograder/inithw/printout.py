@@ -114,7 +114,7 @@ def read_printout(text: str, layers: int) -> Printout:
     complete = all(2 * layer in named for layer in range(layers))
     return Printout(
         named=tuple(tuple(named[2 * layer].values()) for layer in range(layers)) if complete else (),
-        ordered=tuple(islice(_answers(text), _most_numbers(layers) + 1)),
+        ordered=tuple(islice(_answers(_NAME.sub(" ", text)), _most_numbers(layers) + 1)),
         layers=layers,
     )
 
