@@ -220,6 +220,12 @@ Q1 = (
         items=("q1.layers",),
     ),
     wrong(
+        "LeakyReLU with slope zero",
+        chain("nn.LeakyReLU(0.0)"),
+        "q1.activation",
+        items=("q1.layers",),
+    ),
+    wrong(
         "a ReLU twice",
         stack(IN, "R", "R", MID, "R", MID, "R", MID, "R", OUT),
         "q1.relu_misplaced",

@@ -130,6 +130,7 @@ PRINTED = {
     "the shape beside it": printing("print(name, tuple(param.shape), gnorm)"),
     "the layer's index only": printing('print(f"Layer {name.split(chr(46))[0]}: gradient norm = {gnorm:.5f}")'),
     "numbers without names": printing("print(gnorm)"),
+    "numbers without names after the loss": collected("print(loss.item())\nprint(*gnorms.values())"),
     "all in one line": printing('print(f"{gnorm:.5f}", end="  ")'),
     "name and number on two lines": printing('print(name)\n                print("   ", gnorm)'),
     "a separator line after each": printing('print(name, gnorm)\n                print("-" * 30)'),
@@ -273,7 +274,7 @@ WRONG = {
     "the standard deviation": ("gnorm = param.grad.std()", "q2.std"),
     "half the norm": ("gnorm = param.grad.norm() / 2", "q2.same_factor"),
     "the loss": ("gnorm = loss.item()", ""),
-    "always zero": ("gnorm = 0.0", ""),
+    "always zero": ("gnorm = 0.0", "q2.hard_coded"),
     "a random number": ("gnorm = np.random.rand()", ""),
     "the norm of the difference from the mean": ("gnorm = (param.grad - param.grad.mean()).norm()", ""),
 }
@@ -378,14 +379,6 @@ WHOLE_WRONG = {
             """),
         "",
     ),
-    "numbers typed in": (
-        f"""
-        def print_gnorms(model):
-            for name, norm in zip(["0.weight", "2.weight", "4.weight", "6.weight", "8.weight"], {HARD_CODED}):
-                print(name, norm)
-        """,
-        "q2.hard_coded",
-    ),
     "three significant digits": (printing('print(name, f"{gnorm:.3g}")'), "q2.too_few_digits"),
     "whole numbers": (printing("print(name, int(gnorm))"), "q2.too_few_digits"),
     "one digit in scientific format": (printing('print(name, f"{gnorm:.1e}")'), "q2.too_few_digits"),
@@ -401,6 +394,15 @@ Q2 = (
     *(right(name, code) for name, code in COMPUTED.items()),
     *(right(f"printed as {name}", code) for name, code in PRINTED.items()),
     *(wrong(name, code, diagnosis) for name, (code, diagnosis) in (WRONG | WHOLE_WRONG).items()),
+    Answer(
+        "q2 numbers typed in",
+        q2=f"""
+        def print_gnorms(model):
+            for name, norm in zip(["0.weight", "2.weight", "4.weight", "6.weight", "8.weight"], {HARD_CODED}):
+                print(name, norm)
+        """,
+        lost={"q2.norms": "q2.hard_coded", "q2.general": ""},
+    ),
     # ------------------------------------------------ right for the homework's network only
     wrong(
         "five layers by their indices",
@@ -417,6 +419,16 @@ Q2 = (
         items=("q2.general",),
         diagnosis="q2.one_network",
     ),
+    wrong(
+        "at most five layers",
+        function("""
+            for index in range(0, 10, 2):
+                if index < len(model):
+                    print(f"{index}.weight", model[index].weight.grad.norm().item())
+            """),
+        items=("q2.general",),
+    ),
+    wrong("the first twenty rows and columns", "gnorm = param.grad[:20, :20].norm()", items=("q2.general",)),
     # ------------------------------------------------ errors and open answers
     wrong("an undefined name", "gnorm = gradient.norm()", "not reached"),
     wrong("a syntax error", "gnorm = ?", "not reached"),

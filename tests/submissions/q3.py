@@ -255,7 +255,10 @@ NOT_DRAWN = {
     "zeros": ("nn.init.zeros_(module.weight)", "q3.constant"),
     "ones": ("nn.init.ones_(module.weight)", "q3.constant"),
     "a constant": ("nn.init.constant_(module.weight, 0.1)", "q3.constant"),
-    "a constant on He's scale": ("nn.init.constant_(module.weight, math.sqrt(2 / module.in_features))", "q3.constant"),
+    "a constant on He's scale": (
+        "nn.init.constant_(module.weight, math.sqrt(2 / module.in_features))",
+        "q3.mean_std_swapped",
+    ),
     "identity": ("nn.init.eye_(module.weight)", "q3.identity"),
     "scaled identity": (
         "with torch.no_grad():\n    module.weight.copy_(torch.eye(*module.weight.shape) * math.sqrt(2))",
@@ -285,6 +288,7 @@ NOT_DRAWN = {
 }
 SEEDED = {
     "torch.manual_seed inside": "torch.manual_seed(600)\nnn.init.kaiming_normal_(module.weight)",
+    "the seed put back inside": "torch.manual_seed(torch.initial_seed())\nnn.init.kaiming_normal_(module.weight)",
     "np.random.seed inside": (
         "np.random.seed(0)\nw = np.random.randn(*module.weight.shape) * np.sqrt(2 / module.in_features)\n"
         "module.weight.data = torch.from_numpy(w).float()"
@@ -389,7 +393,7 @@ Q3 = (
     wrong(
         "sparse_",
         "nn.init.sparse_(module.weight, sparsity=0.5, std=math.sqrt(2 / module.in_features))",
-        {GRADIENTS: ""},
+        {GRADIENTS: "q3.dead_layer"},
         (DRAWS, SCALE, TRAINING),
     ),
     wrong(
