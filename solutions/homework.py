@@ -1092,13 +1092,47 @@ show(
 #    the code, and a PDF of it where it finds Chrome, Chromium or Edge. Look at it before you upload it.
 
 # %% tags=["demonstration"]
+import os
+import shutil
+import subprocess
+import tempfile
+
+BROWSERS = [
+    *("google-chrome", "chromium", "chromium-browser", "chrome", "microsoft-edge", "msedge"),
+    *(f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium", "Microsoft Edge")),
+    *(
+        f"{os.environ.get(folder, '')}/{program}"
+        for folder in ("ProgramFiles", "ProgramFiles(x86)")
+        for program in ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
+    ),
+]
+
+
+def print_to_pdf(page):
+    """Print an HTML page with the first browser that is there; returns whether it made a PDF."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        return False
+    target = page.with_suffix(".pdf").resolve()
+    target.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={profile}"]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            options.append("--no-sandbox")  # for root, as in a container, there is none
+        # Ten seconds of the page's own time for its formulas.
+        options += ["--virtual-time-budget=10000", f"--print-to-pdf={target}", page.resolve().as_uri()]
+        try:
+            subprocess.run([browser, *options], capture_output=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return target.is_file()
+
+
 def export_written(notebook=None):
-    """Write the notebook, as last saved, to an HTML page without code, and print that to PDF where a browser is found.
+    """Write the notebook, as last saved, to an HTML page without code, and that page to PDF where a browser is found.
 
     `notebook` is its file name, wherever this cell cannot tell.
     """
-    import os
-
     if "google.colab" in sys.modules:
         print("On Colab: File > Print, and choose PDF.")
         return
@@ -1108,7 +1142,7 @@ def export_written(notebook=None):
         print('Which notebook? Call export_written("name of this file.ipynb").')
         return
     if found[0].stat().st_mtime < globals().get("last_shown", 0):
-        print(f"Nothing written yet: {found[0].name} was saved before its last figure was drawn. Save it, then run this cell again.")
+        print(f"Nothing written: {found[0].name} was last saved before its last figure was drawn. Save it, then run this cell again.")
         return
     try:
         import nbconvert
@@ -1129,38 +1163,7 @@ def export_written(notebook=None):
     if print_to_pdf(target):
         print(f"Wrote {target.stem}.pdf from it.")
     else:
-        print(f"No PDF written. If you need one, open {target.name} in a browser, and print it to PDF.")
-
-
-def print_to_pdf(page):
-    """Print an HTML page with a browser of the Chrome family; returns whether there is a PDF now."""
-    import os
-    import shutil
-    import tempfile
-
-    names = ["google-chrome", "chromium", "chromium-browser", "chrome", "microsoft-edge", "msedge"]
-    names += [f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium", "Microsoft Edge")]
-    names += [
-        f"{os.environ.get(folder, '')}/{program}"
-        for folder in ("ProgramFiles", "ProgramFiles(x86)")
-        for program in ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
-    ]
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        return False
-    target = page.with_suffix(".pdf").resolve()
-    target.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={profile}"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            options.append("--no-sandbox")  # root, as in a container, has no sandbox to go to
-        # Ten seconds of the page's own time for its formulas.
-        options += ["--virtual-time-budget=10000", f"--print-to-pdf={target}", page.resolve().as_uri()]
-        try:
-            subprocess.run([browser, *options], capture_output=True, timeout=60, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-    return target.is_file()
+        print(f"No PDF, for want of a browser that prints it. If you need one, open {target.name} and print it to PDF.")
 
 
 export_written()
