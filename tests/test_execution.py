@@ -143,6 +143,9 @@ def test_demonstrations_are_left_out_and_run_when_something_needs_them(sandbox):
     needed = run(sandbox, demonstration, "print(shown + 1)", *ANSWERS, demonstrations={1})
     assert_complete(needed)
     assert [cell.state for cell in needed.cells] == ["ok"] * 6
+    for wrong in ("assert 1 == 2", "print(never_bound)", "for"):  # errors that demonstrations would not have prevented
+        evidence = run(sandbox, demonstration, wrong, *ANSWERS, demonstrations={1})
+        assert [cell.state for cell in evidence.cells] == ["left out", "error"] + ["ok"] * 4
 
 
 def test_open_stubs_are_not_answered_and_errors_are_not_reached(sandbox):

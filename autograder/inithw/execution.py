@@ -38,6 +38,7 @@ _REPLY_LIMIT = 1 << 20
 _TEXT_LIMIT = 300
 _CHILDREN_LIMIT = 200
 _MAX_RUNS = 6
+_MISSING_NAME = re.compile(r"NameError: name '(\w{1,100})' is not defined")
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory"
 )  # Python, NumPy, torch
@@ -50,7 +51,7 @@ class _Ended(Exception):
 
 
 class _LeftOutMatters(Exception):
-    """A cell failed after demonstrations had been left out."""
+    """A cell missed a name that a demonstration would have bound, had it not been left out."""
 
 
 def execute(submission: Submission, challenge: Challenge, sandbox: Sandbox, limits: Limits) -> Evidence:
@@ -154,7 +155,7 @@ class _Dialogue:
         state, limits = self.state, self.state.limits
         state.runs.clear()
         notebook_end = min(time.monotonic() + limits.notebook_seconds, state.deadline)
-        left_out = False
+        left_out: list[str] = []
         for cell in state.submission.cells:
             state.current = cell
             seconds = min(limits.cell_seconds, notebook_end - time.monotonic())
@@ -162,7 +163,7 @@ class _Dialogue:
                 state.runs[cell.number] = CellRun(cell.number, "error", state.fatal[cell.number])
             elif state.leave_out and cell.demonstration:
                 state.runs[cell.number] = CellRun(cell.number, "left out")
-                left_out = True
+                left_out.append(cell.source)
             elif seconds <= 0:
                 state.runs[cell.number] = CellRun(
                     cell.number,
@@ -172,8 +173,8 @@ class _Dialogue:
             else:
                 error, unanswered = self._run_cell(cell, seconds)
                 state.runs[cell.number] = CellRun(cell.number, _outcome(error, unanswered), error)
-                harmless = unanswered or cell.given or error.startswith(("SyntaxError", "IndentationError"))
-                if error and left_out and not harmless:
+                missing = _MISSING_NAME.match(error)
+                if missing and not cell.given and any(re.search(rf"\b{missing[1]}\b", code) for code in left_out):
                     raise _LeftOutMatters
 
     def _run_cell(self, cell: Cell, seconds: float) -> tuple[str, bool]:

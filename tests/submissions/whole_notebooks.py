@@ -140,16 +140,12 @@ def one_cell(notebook):
 
 
 def bare_script(notebook):
-    """The answers in one cell without anything of the handout besides."""
-    notebook["cells"] = [
-        code(
-            "import torch, torch.nn as nn, numpy as np, functools, math\n"
-            + "\n\n".join(
-                re.split(r"\n\n\n(?=\w)", text(notebook["cells"][place(notebook, words)]))[0]
-                for words in ("np.random.seed(0)", "np.random.seed(10)", Q1_CELL, Q2_CELL, Q3_CELL)
-            )
-        )
-    ]
+    """The answers in one cell without anything of the handout besides the data."""
+    data = [text(notebook["cells"][place(notebook, words)]) for words in ("np.random.seed(0)", "np.random.seed(10)")]
+    answers = [text(notebook["cells"][place(notebook, words)]) for words in (Q1_CELL, Q2_CELL, Q3_CELL)]
+    functions = [re.split(r"\n\n\n(?=\w)", answer)[0] for answer in answers]
+    imports = "import torch, torch.nn as nn, numpy as np, functools, math"
+    notebook["cells"] = [code("\n\n".join([imports, *data, *functions]))]
 
 
 def run_outputs(notebook):

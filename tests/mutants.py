@@ -1,0 +1,276 @@
+"""Break the judge on purpose: every mutant must be noticed by some labelled answer (`python -m tests.mutants`).
+
+Evidence of the whole corpus is gathered once by the real engine. Then each mutant, a copy of the package with one
+replacement, scores it again in a process of its own. A mutant of what is asked needs new evidence: it grades the
+answers that it names. A survivor means that a labelled answer is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import inithw
+from inithw import records
+from inithw.archive import load_evidence, save_evidence
+from inithw.batch import grade_all
+from inithw.records import Grade, Limits
+from inithw.sandbox import Sandbox
+from inithw.verification import SKELETON, declare, differences
+from rich.console import Console
+from rich.table import Table
+
+from tests.submissions import ANSWERS, Answer, packed, write_answer
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = Path(inithw.__file__).parent
+KEY = b"mutants"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One replacement in the package.
+
+    Attributes:
+        file: Within the package.
+        old: Code that occurs there once.
+        new: What it becomes.
+        asks: Answers to grade anew, for a mutant of what is asked.
+    """
+
+    file: str
+    old: str
+    new: str
+    asks: tuple[str, ...] = ()
+
+
+LAYERS, FORWARD = ("q1.layers",), ("q1.forward",)
+Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.draws",), ("q3.scale",)
+GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
+NETWORK, NORMS, PRINTOUT = "checks/network.py", "checks/norms.py", "printout.py"
+INITIALIZATION, THRESHOLDS = "checks/initialization.py", "thresholds.json"
+
+MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
+    LAYERS: (
+        Mutant(NETWORK, "children == expected and model.parameters == parameters", "model.parameters == parameters"),
+        Mutant(NETWORK, "children == expected and model", "len(children) == len(expected) and model"),
+        Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = True"),
+        Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = False"),
+        Mutant(NETWORK, "child.kind not in STANDARD_KINDS", "True"),
+        Mutant(NETWORK, "return tuple(children[:-1])", "return tuple(children)"),
+        Mutant(NETWORK, "fan_in, fan_out, bias=True", "fan_out, fan_in, bias=True"),
+        Mutant("diagnosis/network.py", "if any(child.repeats >= 0", "if all(child.repeats >= 0"),
+        Mutant("diagnosis/network.py", "if len(linears) < len(wanted)", "if len(linears) <= len(wanted)"),
+    ),
+    FORWARD: (
+        Mutant(NETWORK, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 10.0"),
+        Mutant(NETWORK, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 1e-10"),
+        Mutant(NETWORK, "deviation[worst] <= OUTPUT_TOLERANCE", "deviation.min() <= OUTPUT_TOLERANCE"),
+        Mutant(NETWORK, "if worst is None:\n        return\n", "return\n"),
+        Mutant(
+            "reference/network.py", "if layer == last else np.maximum(preactivations, 0.0)", "if layer == last else 1"
+        ),
+    ),
+    Q1: (
+        Mutant(
+            "challenge.py",
+            "INPUT_RANGES = (1.0, 10.0, 100.0)",
+            "INPUT_RANGES = (0.01, 0.02, 0.03)",
+            ("q1 ReLU6 instead of ReLU", "q1 Hardtanh instead of ReLU"),
+        ),
+        Mutant(
+            "challenge.py",
+            "biases[-1] -= np.median(forward(_network(weights, biases), inputs[:INPUTS_PER_RANGE]))",
+            "biases[-1] += 1e6",
+            ("q1 ReLU after the output",),
+        ),
+        Mutant(
+            "challenge.py",
+            "_signed(random, fan_out, fan_in) * math.sqrt(6 / fan_in)",
+            "_signed(random, fan_out, fan_in) * 1e-6",
+            ("q1 Tanh instead of ReLU",),
+        ),
+    ),
+    Q2: (
+        Mutant(NORMS, "printout.shows(right) or printout.shows(", "printout.shows("),
+        Mutant(NORMS, "if printout.shows(right) or printout.shows(", "if printout.shows(right) and printout.shows("),
+        Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
+        Mutant(NORMS, '    _check(evidence, "q2.norms")', '    _check(evidence, "q2.general")'),
+        Mutant(NORMS, "            continue\n", "            return\n"),
+        Mutant(NORMS, "if others and not like_homework and", "if others and"),
+        Mutant("reference/norms.py", "np.sqrt(np.sum(np.square(matrix", "(np.sum(np.square(matrix"),
+        Mutant("reference/norms.py", "np.sum(np.square(matrix, dtype=np.float64))", "np.mean(np.square(matrix))"),
+        Mutant("reference/norms.py", '"spectral": np.array([values[0]', '"spectral": np.array([values[-1]'),
+        Mutant("reference/norms.py", '"running_total": np.cumsum(right)', '"running_total": right'),
+        Mutant("reference/network.py", "delta = 2.0 * (activations[-1] - y", "delta = 1.0 * (activations[-1] - y"),
+        Mutant("reference/network.py", ".astype(np.float64)) / len(x)", ".astype(np.float64))"),
+        Mutant("reference/network.py", ".astype(np.float64)) * (activations[layer] > 0)", ".astype(np.float64))"),
+        Mutant("reference/network.py", "weights.T.astype(np.float64) + bias", "weights.T.astype(np.float64)"),
+        Mutant(PRINTOUT, "SIGNIFICANT_DIGITS = 4", "SIGNIFICANT_DIGITS = 2"),
+        Mutant(PRINTOUT, "SIGNIFICANT_DIGITS = 4", "SIGNIFICANT_DIGITS = 6"),
+        Mutant(PRINTOUT, "RELATIVE_TOLERANCE = 2e-4", "RELATIVE_TOLERANCE = 0.5"),
+        Mutant(PRINTOUT, "PER_LAYER = 3", "PER_LAYER = 9"),
+        Mutant(PRINTOUT, "PER_LAYER = 3", "PER_LAYER = 1"),
+        Mutant(PRINTOUT, "ELSEWHERE = 3", "ELSEWHERE = -9"),
+        Mutant(PRINTOUT, 'text = _TERMINAL_CODE.sub("", text)', "text = str(text)"),
+        Mutant(PRINTOUT, "(?:e[-+]?[0-9]{1,3})?", ""),
+        Mutant(PRINTOUT, "(?:[,_'][0-9]{3}){1,4}", "(?:[x][0-9]{3}){1,4}"),
+        Mutant(PRINTOUT, "_ordered_usable and all(any(", "_ordered_usable and any(any("),
+        Mutant(PRINTOUT, "_ordered_usable and all(any(", "_ordered_usable and False and all(any("),
+        Mutant(PRINTOUT, "if self._named_usable and all(", "if self._named_usable and any("),
+        Mutant(PRINTOUT, "exponent - max(digits - len(places), 0)", "exponent"),
+        Mutant("scoring.py", "earned=0.0,", "earned=item.points,"),
+        Mutant("scoring.py", 'return "not answered"', 'return "lost"'),
+        Mutant("verdict.py", 'kind = NotAnswered if part.state == "not answered" else NotReached', "kind = NotReached"),
+        Mutant("challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (5,)", ("q2 five layers by their indices",)),
+        Mutant("challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (2, 4)", ("q2 at most five layers",)),
+        Mutant(
+            "challenge.py",
+            "NARROWEST, WIDEST = 3, 40",
+            "NARROWEST, WIDEST = 3, 20",
+            ("q2 the first twenty rows and columns",),
+        ),
+        Mutant("challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
+        Mutant(
+            "challenge.py",
+            "GAIN, OUTPUT_GAIN = 1.5, 10.0",
+            "GAIN, OUTPUT_GAIN = 0.1, 0.1",
+            ("q2 printed as two decimals", "q2 grad.norm"),
+        ),
+    ),
+    DRAWS: (),
+    SCALE: (),
+    GRADIENTS: (),
+    TRAINING: (),
+}
+
+
+def gather(folder: Path, jobs: int) -> None:
+    """Grade the corpus with the real engine and keep its evidence in `folder`."""
+    answers = packed(ANSWERS)
+    with tempfile.TemporaryDirectory(prefix="inithw-mutants-") as written, Sandbox(jobs) as sandbox:
+        paths = {write_answer(answer, ROOT / SKELETON, Path(written)): answer.stem for answer in answers}
+        grades = grade_all(
+            list(paths),
+            key=KEY,
+            sandbox=sandbox,
+            limits=Limits(),
+            jobs=jobs,
+            keep_evidence=lambda path, evidence: save_evidence(folder, paths[path], str(path), evidence),
+        )
+        for number, _grade in enumerate(grades, start=1):
+            print(f"\revidence {number} of {len(answers)}", end="", file=sys.stderr, flush=True)
+
+
+def corpus(folder: Path) -> Iterator[tuple[Answer, records.Evidence]]:
+    """Every answer that has evidence in `folder`, with it."""
+    for answer in packed(ANSWERS):
+        file = folder / f"{answer.stem}.evidence.npz"
+        if file.exists():
+            yield answer, load_evidence(file)[1]
+
+
+def noticed_by(mutant: Mutant, items: Sequence[str]) -> str:
+    """Name of the first answer that the mutant judges otherwise than declared, or empty.
+
+    To be called in a process of its own: it replaces the package there.
+    """
+    with tempfile.TemporaryDirectory(prefix="inithw-mutant-") as place:
+        copy = Path(place) / "inithw"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        source = (copy / mutant.file).read_text("utf-8")
+        if source.count(mutant.old) != 1:
+            raise ValueError(f"{mutant.file} holds {mutant.old!r} {source.count(mutant.old)} times, expected once")
+        (copy / mutant.file).write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
+        _import_anew(place)
+        return _asked(mutant.asks, items, Path(place)) if mutant.asks else _scored(items)
+
+
+def _import_anew(place: str) -> None:
+    """Forget the package, except for the classes of the evidence at hand, and find it in `place`."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "inithw"]:
+        del sys.modules[name]
+    sys.path.insert(0, place)
+    import inithw
+
+    inithw.records = sys.modules["inithw.records"] = records  # type: ignore[attr-defined]
+
+
+def _scored(items: Sequence[str]) -> str:
+    from inithw.rubric import RUBRIC
+    from inithw.scoring import ScoringError, score
+
+    rubric = [item for item in RUBRIC if item.id in items]
+    for answer, evidence in _evidence:
+        if not set(items) - answer.measured:
+            continue
+        try:
+            found = differences(declare(answer, ROOT), Grade("", "graded", score(evidence, rubric)))
+        except ScoringError:
+            return f"{answer.name} (the check fails)"
+        if found:
+            return answer.name
+    return ""
+
+
+def _asked(names: Sequence[str], items: Sequence[str], place: Path) -> str:
+    from inithw.grading import grade
+    from inithw.sandbox import Sandbox
+
+    answers = {answer.name: answer for answer in ANSWERS}
+    with Sandbox() as sandbox:
+        for name in names:
+            path = write_answer(answers[name], ROOT / SKELETON, place)
+            record = grade(path, key=KEY, sandbox=sandbox, limits=Limits())
+            asked = tuple(item for item in record.items if item.id in items)
+            if differences(declare(answers[name], path), Grade(record.submission, record.status, asked)):
+                return name
+    return ""
+
+
+_evidence: list[tuple[Answer, records.Evidence]] = []
+
+
+def _work(task: tuple[Mutant, tuple[str, ...]]) -> str:
+    return noticed_by(*task)
+
+
+def main() -> int:
+    """Print a line for each mutant; the exit code is the number of survivors."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("--evidence", type=Path, help="folder with evidence, filled when it is missing")
+    parser.add_argument("--only", default="", help="mutants of items that start so, `q1`")
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
+    arguments = parser.parse_args()
+    folder = arguments.evidence or Path(tempfile.mkdtemp(prefix="inithw-evidence-"))
+    if not list(folder.glob("*.npz")):
+        gather(folder, arguments.jobs)
+    _evidence.extend(corpus(folder))
+    wrong = {name for items in MUTANTS if (name := _scored(items))}
+    if wrong:
+        print(f"Without a mutant, these are not judged as declared: {', '.join(sorted(wrong))}")
+        return 1
+    tasks = [(mutant, items) for items, group in MUTANTS.items() for mutant in group if arguments.only in items[0]]
+    table = Table("", "file", "replaced", "by", "noticed by", title=f"{len(tasks)} mutants of the judge")
+    survivors = 0
+    with multiprocessing.get_context("fork").Pool(arguments.jobs, maxtasksperchild=1) as pool:
+        for number, (task, name) in enumerate(zip(tasks, pool.imap(_work, tasks), strict=True), start=1):
+            survivors += not name
+            table.add_row(str(number), task[0].file, task[0].old, task[0].new, name or "[red]nobody[/]")
+    Console(width=200).print(table)
+    print(f"{len(tasks) - survivors} of {len(tasks)} mutants noticed by {len(ANSWERS)} labelled answers")
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(main())
