@@ -33,15 +33,13 @@ def check_draws(evidence: Evidence) -> None:
             found = f"all weights {_where(sample)} were {sample.weights.flat[0]:.3g}; random values were expected"
             raise _lost(found, name_draws(init))
     statistics = block_statistics(cut_into_blocks(init))
-    if _most(~(statistics.pattern <= THRESHOLDS.pattern)):
+    if _most(~(statistics.draw_correlation <= THRESHOLDS.draw_correlation)):
         draws = len(init.networks[0].weights)
         found = f"{draws} calls of better_init gave weights that repeat; fresh ones were expected at every call"
         raise _lost(found, name_draws(init))
-    if _most(~(statistics.correlation <= THRESHOLDS.correlation)):
+    if _most(~(statistics.layer_correlation <= THRESHOLDS.layer_correlation)):
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
-        found = (
-            f"the weights of layers {layers} had correlation {_middle(statistics.correlation):.2f}; zero was expected"
-        )
+        found = f"layers {layers} had correlation {_middle(statistics.layer_correlation):.2f}; zero was expected"
         raise _lost(found, name_draws(init))
     if _most(~(statistics.offset <= THRESHOLDS.offset)):
         sample = max((*init.networks, *init.layers), key=_offset)
@@ -50,7 +48,7 @@ def check_draws(evidence: Evidence) -> None:
             f"{sample.weights.std():.3g}; a mean of zero was expected"
         )
         raise _lost(found, name_draws(init))
-    if _most(~(statistics.repetition <= THRESHOLDS.repetition)):
+    if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise _lost(found, name_draws(init))
     for sample in (*init.networks, *init.layers):
@@ -114,8 +112,8 @@ def check_training(evidence: Evidence) -> None:
     if 2 * good < len(losses):
         diverged = int(np.count_nonzero(np.isinf(losses)))
         message = (
-            f"{good} of {len(losses)} networks trained from fresh seeds reached a test loss below {TEST_LOSS_TARGET:g}; at "
-            f"least half were expected (median {np.median(losses):.3g}, {diverged} diverged)"
+            f"{good} of {len(losses)} networks from fresh seeds were trained to a test loss below {TEST_LOSS_TARGET:g}; "
+            f"at least half were expected (median {np.median(losses):.3g}, {diverged} diverged)"
         )
         raise _lost(message, name_cause(init))
 

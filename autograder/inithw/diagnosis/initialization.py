@@ -91,7 +91,8 @@ INVERTED_FAN = Mistake(
 FAN_OUT = Mistake(
     "q3.fan_out",
     "a scale that follows from the number of outputs does not train this network",
-    "Its last layer has one output: which scale does your rule give to those weights, and what would the inputs ask for?",
+    "Its last layer has one output: which scale does your rule give to those weights, and what would their number of "
+    "inputs ask for?",
 )
 GAIN_TOO_LARGE = Mistake(
     "q3.gain_too_large",
@@ -125,13 +126,13 @@ def name_draws(init: InitEvidence) -> Mistake | None:
     if _is_diagonal(samples[SAME_SHAPE[0]]):
         return IDENTITY
     statistics = block_statistics(samples)
-    if np.median(statistics.correlation) > THRESHOLDS.correlation:
+    if np.median(statistics.layer_correlation) > THRESHOLDS.layer_correlation:
         return SEEDED
-    if np.median(statistics.pattern) > THRESHOLDS.pattern:
+    if np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation:
         return FIXED_WEIGHTS
     if np.median(statistics.offset) > THRESHOLDS.offset:
         return _name_offset(samples, statistics)
-    return REPEATED if np.median(statistics.repetition) > THRESHOLDS.repetition else None
+    return REPEATED if np.median(statistics.row_correlation) > THRESHOLDS.row_correlation else None
 
 
 def name_scale(init: InitEvidence) -> Mistake | None:

@@ -1,7 +1,7 @@
-"""Statistics of initialized weights, block by block, so that q3 can go by what most of several independent blocks say.
+"""Statistics of initialized weights, block by block, so that q3 can go by what most of several blocks say.
 
-A block is some homework networks and one layer of every other shape. With blocks, the probability of a false verdict is the
-tail of a binomial distribution, whatever the statistic's own distribution is.
+A block is some homework networks and one layer of every other shape. Blocks are independent: the probability of a
+false verdict is the tail of a binomial distribution, whatever the distribution of the statistic itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ BLOCKS = 8
 NETWORKS = 256
 LAYER_TASKS = (
     LayerTask(64, 64, BLOCKS),
-    LayerTask(64, 1024, BLOCKS),
-    LayerTask(1024, 64, BLOCKS),
+    LayerTask(32, 512, BLOCKS),
+    LayerTask(512, 32, BLOCKS),
     LayerTask(16, 256, BLOCKS),
     LayerTask(256, 16, BLOCKS),
 )
@@ -50,22 +50,22 @@ def cut_into_blocks(init: InitEvidence) -> list[FloatArray]:
 
 @dataclass(frozen=True, slots=True)
 class BlockStatistics:
-    """What was measured in each block.
+    """What was measured in each block: the largest value over its samples, shape (blocks,), except `stds`.
+
+    A correlation is the average one between two parts of many: 0 when they are independent, 1 when all are equal.
 
     Attributes:
-        offset: Largest |mean| / std of a sample, shape (blocks,).
-        repetition: Largest mean square of the average row or column of a matrix, relative to independent weights: about 1
-            when they are independent, the number of rows or columns when these are all equal; shape (blocks,).
-        correlation: Largest |correlation| of two layers of one shape, shape (blocks,).
-        pattern: Largest mean square of the average over the networks, relative to independent draws: about 1 when they are
-            fresh, the number of networks when these are all equal; shape (blocks,).
+        offset: |mean| / std.
+        row_correlation: Between the rows, or between the columns, of a matrix.
+        layer_correlation: Between two layers of one shape in a network.
+        draw_correlation: Between networks.
         stds: Standard deviation of each sample, shape (blocks, samples).
     """
 
     offset: FloatArray
-    repetition: FloatArray
-    correlation: FloatArray
-    pattern: FloatArray
+    row_correlation: FloatArray
+    layer_correlation: FloatArray
+    draw_correlation: FloatArray
     stds: FloatArray
 
 
@@ -76,25 +76,31 @@ def block_statistics(samples: Sequence[FloatArray]) -> BlockStatistics:
         samples: Finite weights of each of `SHAPES`, shape (blocks, draws, fan_out, fan_in).
     """
     samples = [sample.astype(np.float64) for sample in samples]
+    networks = samples[:HOMEWORK_LAYERS]
     means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
     squares = np.stack([_mean_square(sample) for sample in samples], axis=1)
-    # (blocks, samples)
-    rows = np.stack([sample.shape[2] * _mean_square(sample.mean(axis=2)) for sample in samples], axis=1)
-    columns = np.stack([sample.shape[3] * _mean_square(sample.mean(axis=3)) for sample in samples], axis=1)
-    homework = samples[:HOMEWORK_LAYERS]
-    draws = np.stack([sample.shape[1] * _mean_square(sample.mean(axis=1)) for sample in homework], axis=1)
-    products = [
+    stds = np.sqrt(np.maximum(squares - means**2, 0))
+    pairs = [
         np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / np.sqrt(squares[:, a] * squares[:, b])
         for a, b in combinations(SAME_SHAPE, 2)
     ]
-    stds = np.sqrt(np.maximum(squares - means**2, 0))
-    return BlockStatistics(
-        offset=np.max(np.abs(means) / stds, axis=1),
-        repetition=np.max(np.maximum(rows, columns) / squares, axis=1),
-        correlation=np.max(products, axis=0),
-        pattern=np.max(draws / squares[:, :HOMEWORK_LAYERS], axis=1),
-        stds=stds,
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return BlockStatistics(
+            offset=np.max(np.abs(means) / stds, axis=1),
+            row_correlation=np.max([_correlation(sample, axis) for sample in samples for axis in (2, 3)], axis=0),
+            layer_correlation=np.max(pairs, axis=0),
+            draw_correlation=np.max([_correlation(sample, 1) for sample in networks], axis=0),
+            stds=stds,
+        )
+
+
+def _correlation(sample: FloatArray, axis: int) -> FloatArray:
+    """Average correlation, around zero, between the parts along an axis, shape (blocks,): 0 for one part."""
+    parts = sample.shape[axis]
+    if parts == 1:
+        return np.zeros(len(sample))
+    shared = _mean_square(sample.mean(axis=axis)) / _mean_square(sample)
+    return (parts * shared - 1) / (parts - 1)
 
 
 def _mean_square(weights: FloatArray) -> FloatArray:

@@ -46,7 +46,7 @@ def initial_gradient_norms(
 ) -> FloatArray:
     """Gradient norms of many networks whose biases are zero, exactly, from two inputs each.
 
-    Without biases, each layer's input at x is |x| times that at sign(x), and errors flow back alike on either side of zero.
+    Without biases, each layer's input at x is |x| times that at sign(x), and errors flow back alike on either side.
     So the sum over the data collects into one factor for x = 1 and one for x = -1.
 
     Args:

@@ -30,9 +30,9 @@ class Thresholds:
 
     Attributes:
         offset: Largest accepted |mean| / std.
-        repetition: Largest accepted repetition of rows or columns.
-        correlation: Largest accepted correlation between layers.
-        pattern: Largest accepted repetition between draws.
+        row_correlation: Largest accepted, between rows or columns of a matrix.
+        layer_correlation: Largest accepted, between layers of a network.
+        draw_correlation: Largest accepted, between networks.
         spread: Largest accepted spread of std * sqrt(fan) over the shapes.
         gain: Accepted std * sqrt(fan), smallest and largest.
         gradient: Accepted gradient norms, smallest and largest.
@@ -41,9 +41,9 @@ class Thresholds:
     """
 
     offset: float
-    repetition: float
-    correlation: float
-    pattern: float
+    row_correlation: float
+    layer_correlation: float
+    draw_correlation: float
     spread: float
     gain: tuple[float, float]
     gradient: tuple[float, float]
@@ -56,9 +56,9 @@ def read_thresholds(text: str) -> Thresholds:
     values = json.loads(text)["thresholds"]
     return Thresholds(
         offset=values["offset"],
-        repetition=values["repetition"],
-        correlation=values["correlation"],
-        pattern=values["pattern"],
+        row_correlation=values["row_correlation"],
+        layer_correlation=values["layer_correlation"],
+        draw_correlation=values["draw_correlation"],
         spread=values["spread"],
         gain=tuple(values["gain"]),
         gradient=tuple(values["gradient"]),
