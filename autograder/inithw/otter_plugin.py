@@ -1,4 +1,4 @@
-"""Stock Otter on this engine: its plugin grades behind our walls and leaves Otter nothing of the submission but evidence.
+"""Stock Otter on this engine: its plugin grades behind our walls and leaves Otter nothing but evidence.
 
 Otter by itself runs a student's code, the tests and their results in one process. With this plugin, `before_grading`
 grades the submission, empties its folder and puts a stub notebook in its place; Otter's tests then see evidence
@@ -7,8 +7,10 @@ only, and `after_grading` writes our record over their results.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,14 @@ from otter.test_files.abstract_test import TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
 from inithw.archive import save_evidence
+from inithw.gradescope import best_earlier_score, container_memory, fitting
 from inithw.grading import grade, ungraded
-from inithw.records import Evidence, Grade, ItemScore
-from inithw.report.json_line import explain
+from inithw.records import Evidence, Grade
+from inithw.report.gradescope import full_score, to_results
 from inithw.sandbox import Sandbox
-from inithw.settings import CONFIG_NAME, load_settings
+from inithw.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
 
-_OTTERS_OWN = "tests"  # of all that lies in the submission folder, Otter has put only this there
+_OTTERS_OWN = "tests"  # in the submission folder, Otter has put only this
 _NEEDS_THE_SUBMISSION = ("pdf", "token", "grade_from_log")
 _STUB = """\
 from inithw.archive import load_evidence
@@ -39,22 +42,30 @@ class InithwPlugin(AbstractOtterPlugin):
     """Grades one submission; named in the `plugins` of otter_config.json."""
 
     def during_generate(self, otter_config: dict[str, Any], assignment: object) -> None:
-        """Refuse options of Otter that need the submission in its folder, which will be empty.
+        """Check the configuration: Otter would ignore a misspelt key, and some of its options cannot work here.
 
         Raises:
-            ValueError: One of them is set.
+            ConfigError: A key or value cannot be used.
         """
         for option in _NEEDS_THE_SUBMISSION:
             if otter_config.get(option):
-                raise ValueError(f"otter_config.json: {option!r} cannot be combined with this plugin; remove it")
+                raise ConfigError(
+                    f"{CONFIG_NAME}: {option} needs the submission, which this plugin removes; leave it out"
+                )
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, CONFIG_NAME)
+            copy.write_text(json.dumps(otter_config), encoding="utf-8")
+            load_settings(copy)
 
     def before_grading(self, config: AutograderConfig) -> None:
         """Grade the submission and leave evidence in its place."""
-        path = Path(self.submission_path)
-        root = Path(config.autograder_dir)
+        root, path = Path(config.autograder_dir), Path(self.submission_path)
         _close_to_others(root)
+        self._earlier = best_earlier_score(root / "submission_metadata.json")
+        self._settings = Settings()
         self._evidence: Evidence | None = None
-        self._grade = self._graded(path, root / "source" / CONFIG_NAME)
+        self._grade = self._graded(path, config)
+        _show_items(config, self._settings.visibility)
         _empty(path.parent)
         _write_stub(path, self._evidence)
         # for Otter's kernel: more threads are slower on small matrices
@@ -62,47 +73,53 @@ class InithwPlugin(AbstractOtterPlugin):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     def after_grading(self, results: GradingResults) -> None:
-        """Put our record in the place of what came back from Otter's kernel, of which nothing is the student's."""
-        record = self._grade
-        if record.status == "graded" and not results.has_catastrophic_failure():
-            differing = _differing(results, record)
+        """Put our record in the place of what came back from Otter's kernel, which held nothing of the student's."""
+        if self._grade.status == "graded" and not results.has_catastrophic_failure():
+            differing = _differing(results, self._grade)
             if differing:
-                reason = (
-                    f"The grader failed, not the submission: its Otter tests and its rubric disagree on {differing}"
-                )
-                record = self._grade = ungraded(record.submission, "infrastructure_error", reason)
-        results.results = {item.id: _test_file(item) for item in record.items}
+                self._grade = _failed(f"its Otter tests and its rubric disagree on {differing}")
+        ours = to_results(self._grade, self._settings, self._earlier)
+        results.results = {file.name: file for file in _test_files(self._grade, ours, self._settings)}
+        results.set_output(ours["output"])
         results._catastrophic_error = None
-        results.set_output(_summary(record))
 
-    def generate_report(self) -> str:
-        """What Otter prints at the end."""
-        return _summary(self._grade)
-
-    def _graded(self, path: Path, config: Path) -> Grade:
+    def _graded(self, path: Path, config: AutograderConfig) -> Grade:
         try:
             with Sandbox() as sandbox:
-                settings = load_settings(config if config.is_file() else None)
+                self._settings = load_settings(Path(config.autograder_dir, "source", CONFIG_NAME))
+                if self._settings.key == PUBLIC_KEY and not config.otter_run:
+                    raise ConfigError(f"there is no grading key; add the file {KEY_FILE} to the zip (docs/otter.md)")
                 return grade(
                     path,
-                    key=settings.key,
+                    key=self._settings.key,
                     sandbox=sandbox,
-                    limits=settings.limits,
+                    limits=fitting(self._settings.limits, container_memory()),
                     keep_evidence=self._keep,
                 )
         except Exception as fault:  # without a record, Otter would leave no results at all
-            reason = f"The grader failed, not the submission: {type(fault).__name__}: {fault}"
-            return ungraded(str(path), "infrastructure_error", reason)
+            return _failed(f"{type(fault).__name__}: {fault}")
 
-    def _keep(self, _name: str, evidence: Evidence) -> None:
+    def _keep(self, _path: Path, evidence: Evidence) -> None:
         self._evidence = evidence
+
+
+def _failed(reason: str) -> Grade:
+    return ungraded("submission", "infrastructure_error", reason)
 
 
 def _close_to_others(root: Path) -> None:
     """Keep the key, the tests and earlier results from other users: in Gradescope's image all may read them."""
-    for name in ("source", "submission", "results", "submission_metadata.json"):
-        if (root / name).exists():
-            os.chmod(root / name, 0o700)
+    for name in ("source", "submission", "results"):
+        (root / name).chmod(0o700)
+    for file in (root / "submission_metadata.json", root / "source" / KEY_FILE):
+        if file.exists():
+            file.chmod(0o600)
+
+
+def _show_items(config: AutograderConfig, visibility: str) -> None:
+    """Say our visibility in Otter's terms: it knows `visible` and `after_published`, the later one when in doubt."""
+    config.show_hidden, config.show_all_public = True, visibility == "visible"
+    config.force_public_test_summary = False  # it would say everything twice, and before its time
 
 
 def _empty(folder: Path) -> None:
@@ -137,21 +154,26 @@ def _differing(results: GradingResults, record: Grade) -> str:
     return ", ".join(sorted({name for name, *_ in found ^ ours}))
 
 
-def _test_file(item: ItemScore) -> ExceptionTestFile:
-    """One item of the record as Otter's result of a test."""
-    case = TestCase(
-        name=item.id, body=None, hidden=False, points=item.points, success_message=item.claim, failure_message=None
-    )
-    file = ExceptionTestFile(item.id, f"{_OTTERS_OWN}/{item.id.partition('.')[0]}.py", [case], all_or_nothing=False)
-    file.test_case_results = [TestCaseResult(case, explain(item), passed=item.state == "passed")]
-    file.update_score(item.earned)
-    return file
+def _test_files(record: Grade, ours: dict[str, Any], settings: Settings) -> list[ExceptionTestFile]:
+    """The record as results of Otter's tests: one for each item, or one in all when nothing was graded.
 
-
-def _summary(record: Grade) -> str:
-    """What concerns the whole submission: whether it was graded, which cells failed, remarks of the reader."""
-    lines = [f"{record.score:g} of {record.max_score:g} points, in {record.seconds:.1f} s."]
+    Args:
+        record: What was decided.
+        ours: The same as Gradescope would get it from us.
+        settings: By which Otter, too, will scale the points.
+    """
     if record.status != "graded":
-        lines = [record.message]
-    lines += [f"Code cell {cell.number}: {cell.error}" for cell in record.cells if cell.state == "error"]
-    return "\n".join([*lines, *record.notes])
+        kept = ours["score"] / full_score(record, settings) * record.max_score
+        return [_test_file("not graded", "not graded", record.max_score, kept, ours["output"])]
+    return [
+        _test_file(item.id, test["name"], item.points, item.earned, test["output"])
+        for item, test in zip(record.items, ours["tests"], strict=True)
+    ]
+
+
+def _test_file(name: str, title: str, points: float, earned: float, text: str) -> ExceptionTestFile:
+    case = TestCase(title, body=None, hidden=False, points=points, success_message=text, failure_message=None)
+    file = ExceptionTestFile(name, f"{_OTTERS_OWN}/{name}", [case], all_or_nothing=False)
+    file.test_case_results = [TestCaseResult(case, message=text, passed=earned == points)]
+    file.update_score(earned)
+    return file

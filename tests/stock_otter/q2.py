@@ -9,13 +9,14 @@ name = "q2"
 def compare_norms(print_gnorms, train_x, train_y, widths):
     import contextlib
     import io
+    from itertools import pairwise
 
     import torch
     from torch import nn
 
     torch.manual_seed(11)
     layers = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
         nn.init.kaiming_normal_(layers[-2].weight)
     model = nn.Sequential(*layers[:-1])

@@ -8,11 +8,13 @@ name = "q3"
 
 def initialized(better_init, widths, seed):
     """A network on which better_init was called while its weights were NaN."""
+    from itertools import pairwise
+
     import torch
     from torch import nn
 
     layers = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     with torch.no_grad():
