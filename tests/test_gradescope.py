@@ -315,18 +315,28 @@ def test_no_metadata_stop_the_grader(tmp_path_factory, whole, previous):
 # ---------------------------------------------------------------- memory
 
 
-def test_the_containers_memory_is_found_in_both_generations_of_cgroups(tmp_path):
-    two, one = tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"
-    files = (str(two), str(one))
-    assert container_memory(files) is None
-    one.write_text("805306368\n")
-    assert container_memory(files) == 768 << 20
-    one.write_text("9223372036854771712\n")
-    assert container_memory(files) is None
-    two.write_text("max\n")
-    assert container_memory(files) is None
-    two.write_text("805306368\n")
-    assert container_memory(files) == 768 << 20
+@pytest.mark.parametrize(
+    ("process", "files", "limit"),
+    [
+        ("0::/", {"memory.max": "805306368\n"}, 768 << 20),
+        ("0::/", {"memory.max": "max\n"}, None),
+        ("0::/a/b", {"memory.max": "max", "a/memory.max": "500", "a/b/memory.max": "900"}, 500),
+        ("0::/of/the/host", {"memory.max": "500"}, 500),
+        ("4:memory:/", {"memory/memory.limit_in_bytes": "805306368\n"}, 768 << 20),
+        ("4:memory:/", {"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ("5:cpu:/x\n4:hugetlb,memory:/docker/1", {"memory/docker/1/memory.limit_in_bytes": "7"}, 7),
+        ("1:name=systemd:/", {"memory.max": "500"}, None),
+        (None, {"memory.max": "500"}, None),
+    ],
+)
+def test_the_containers_memory_is_found_in_both_generations_of_control_groups(tmp_path, process, files, limit):
+    if process is not None:
+        (tmp_path / "cgroup").write_text(process)
+    for name, text in files.items():
+        path = tmp_path / "mount" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert container_memory(tmp_path / "cgroup", tmp_path / "mount") == limit
 
 
 def test_a_submission_gets_no_more_memory_than_the_container_can_give():

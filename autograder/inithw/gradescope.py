@@ -13,7 +13,7 @@ import json
 import math
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import reduce
 from operator import getitem
@@ -32,7 +32,7 @@ JUDGE_BYTES = 384 << 20
 """What the judge and the pre-loaded worker keep resident; a container's memory less this is the submission's."""
 LEAST_BYTES = 256 << 20
 _METADATA_BYTES = 64 << 20
-_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_NO_LIMIT = 1 << 50  # written as "max", or as a number near 2^63
 _STOPPED = (
     "The grader was stopped before it had finished: by the container's limit of memory or time, or by a fault of the "
     "machine."
@@ -82,16 +82,34 @@ def best_earlier_score(path: Path) -> float | None:
     return max((score for score in scores if score is not None), default=None)
 
 
-def container_memory(files: tuple[str, ...] = _CGROUP_LIMITS) -> int | None:
-    """Bytes that this container may use, or None when there is no limit to be found."""
-    for name in files:
-        try:
-            text = Path(name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < 1 << 50:  # no limit is "max", or a number near 2^63
-            return int(text)
-    return None
+def container_memory(process: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that this container may use, or None when no limit is to be found.
+
+    Args:
+        process: Names this process's control group, one line for each hierarchy.
+        mount: Where the hierarchies are; in a container, often only the part that is its own.
+    """
+    limits: list[int] = []
+    with suppress(OSError):
+        for line in process.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers == "":
+                limits += _limits_up_to(mount, group, "memory.max")
+            elif "memory" in controllers.split(","):
+                limits += _limits_up_to(mount / "memory", group, "memory.limit_in_bytes")
+    return min(limits, default=None)
+
+
+def _limits_up_to(top: Path, group: str, name: str) -> Iterator[int]:
+    """The limits of a control group and of all that it is part of."""
+    place = top / group.lstrip("/")
+    for folder in (place, *place.parents):
+        with suppress(OSError):
+            text = (folder / name).read_text().strip()
+            if text.isdigit() and int(text) < _NO_LIMIT:
+                yield int(text)
+        if folder == top:
+            return
 
 
 def fitting(limits: Limits, memory: int | None) -> Limits:

@@ -1,0 +1,218 @@
+"""The zip that an instructor uploads: built and run as Gradescope does, with its limits, on real submissions."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from inithw.packaging import make_dist
+from inithw.settings import KEY_FILE, PLUGIN
+from jsonschema import Draft202012Validator
+
+from tests.gradescope_container import MEMORY, Container
+from tests.submissions.answer import REFERENCE, Answer, save, write_answer
+
+ROOT = Path(__file__).parent.parent
+SKELETON = ROOT / "assignment" / "homework.ipynb"
+VALID = Draft202012Validator(json.loads((Path(__file__).parent / "gradescope_results.schema.json").read_text()))
+
+linux_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="Gradescope runs as root, on Linux"
+)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return make_dist(ROOT, tmp_path_factory.mktemp("dist"))[0]
+
+
+@pytest.fixture
+def container(archive):
+    container = Container(archive)
+    yield container
+    container.remove()
+
+
+# ---------------------------------------------------------------- setup.sh
+
+
+def last_line(run):
+    return run.stdout.strip().splitlines()[-1]
+
+
+def program(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_image_with_an_old_python_and_no_newer_one_stops_with_what_to_choose(container, tmp_path):
+    old = program(tmp_path / "bin" / "python3", "exit 1")  # the version check of any older one
+    program(tmp_path / "bin" / "apt-get", "exit 100")
+    run = container.build(PYTHON=str(old), PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert run.returncode == 1
+    assert last_line(run) == (
+        "setup.sh: FAILED while looking for Python 3.11 or newer. This image has no Python 3.11 or newer, and apt "
+        "offers none: on Gradescope, choose Ubuntu 22.04 or newer as base image."
+    )
+
+
+def test_a_package_that_cannot_be_had_stops_with_where_it_was_looked_for(container, tmp_path):
+    nothing_else = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+    run = container.build(TORCH_INDEX=(tmp_path / "no-index").as_uri(), **nothing_else)
+    assert run.returncode == 1
+    assert last_line(run).startswith("setup.sh: FAILED while installing PyTorch for CPUs. Is file:///")
+    assert not (container.root / "source" / KEY_FILE).exists()
+
+
+def test_a_python_that_other_users_cannot_read_is_not_taken(container, tmp_path):
+    tmp_path.chmod(0o700)
+    hidden = tmp_path / "python3"
+    hidden.symlink_to("/usr/bin/python3")
+    check = re.search(r"fits\(\) \{.*?\n\}\n", (container.root / "source" / "setup.sh").read_text(), re.DOTALL)[0]
+    copy = tmp_path / "copied"
+    shutil.copy(os.path.realpath("/usr/bin/python3"), copy)
+    for python, fits in [(hidden, True), (copy, False)]:  # what counts is where it really lies
+        run = subprocess.run(["bash", "-c", f'{check}\nfits "$1"', "bash", str(python)])
+        assert (run.returncode == 0) == fits, python
+
+
+# ---------------------------------------------------------------- the whole run
+
+HOSTILE = """
+def attempt(action):
+    try:
+        action()
+    except BaseException as error:
+        return type(error).__name__
+    return "done"
+
+import os, torch
+raise RuntimeError(" ".join([
+    *(attempt(lambda: open(path).read()) for path in {files!r}),
+    attempt(lambda: os.listdir({folder!r})),
+    attempt(lambda: torch.ones(250_000_000)),
+]))
+"""
+
+
+def hostile(root):
+    """The reference's answers, and cells that never end, take too much memory and read what they must not."""
+    files = [f"{root}/source/{KEY_FILE}", f"{root}/results/results.json", f"{root}/submission_metadata.json"]
+
+    def transform(notebook, place):
+        for source in ("while True: pass", HOSTILE.format(files=files, folder=str(root))):
+            notebook["cells"].append(
+                {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+            )
+        return save(notebook, place / "homework.ipynb")
+
+    return Answer("hostile", q1=REFERENCE["q1"], transform=transform)
+
+
+@linux_root
+def test_the_uploaded_zip_grades_as_gradescope_runs_it(container, tmp_path):
+    """One test, because installing PyTorch takes most of the time."""
+    built = container.build()
+    assert built.returncode == 0, built.stdout[-3000:]
+    assert last_line(built).startswith("setup.sh: done:")
+    assert_installed(container.root)
+
+    config = container.root / "source" / "otter_config.json"
+    settings = json.loads(config.read_text())
+    settings["plugins"][0][PLUGIN]["limits"]["cell_seconds"] = 5
+    config.write_text(json.dumps(settings))
+    (tmp_path / "two").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(SKELETON, tmp_path / "two" / f"{name}.ipynb")
+    (tmp_path / "corrupt.ipynb").write_bytes(b'{"cells": [\xff')
+    spectral = write_answer(Answer("spectral", q2="gnorm = torch.linalg.norm(param.grad, 2)"), SKELETON, tmp_path)
+
+    runs = {
+        "reference": container.grade(ROOT / "solutions" / "homework.ipynb", earlier=4),
+        "skeleton": container.grade(SKELETON, earlier=4),
+        "spectral norm": container.grade(spectral),
+        "the same again": container.grade(spectral),
+        "hostile": container.grade(write_answer(hostile(container.root), SKELETON, tmp_path)),
+        "corrupt": container.grade(tmp_path / "corrupt.ipynb", earlier=4),
+        "two notebooks": container.grade(tmp_path / "two"),
+        "judge killed": killed(container, ROOT / "solutions" / "homework.ipynb", earlier=4),
+        "too little memory": container.grade(spectral, earlier=4, memory=40 << 20),
+    }
+    for run in runs.values():
+        VALID.validate(run.results)
+    assert {name: run.results["score"] for name, run in runs.items()} == {
+        "reference": 10,
+        "skeleton": 0,
+        "spectral norm": 7,
+        "the same again": 7,
+        "hostile": 10,
+        "corrupt": 0,
+        "two notebooks": 0,
+        "judge killed": 4,
+        "too little memory": 4,
+    }
+    assert processes_of(container.root) == []
+    assert all(run.peak is None or run.peak < MEMORY for run in runs.values())
+
+    said = {name: run.results["output"] for name, run in runs.items()}
+    assert "All items are passed." in said["reference"]
+    assert "NOT ANSWERED" in runs["skeleton"].results["tests"][0]["output"]
+    assert "corrupt.ipynb" in said["corrupt"]
+    assert "a.ipynb" in said["two notebooks"]
+    assert "stopped before it had finished" in said["judge killed"]
+    assert "costs you no points" in said["too little memory"]
+    errors = re.search("RuntimeError: (.*)", said["hostile"])[1]
+    assert re.fullmatch(
+        "PermissionError PermissionError PermissionError PermissionError (Memory|Runtime)Error.*", errors
+    )
+    assert runs["spectral norm"].results["tests"] == runs["the same again"].results["tests"], "the same challenge"
+
+
+def killed(container, submission, earlier):
+    """Grade, and kill the judge as soon as it has written its first results."""
+
+    def kill():
+        while "stopped before it had finished" not in read_if_there(container.root / "results" / "results.json"):
+            time.sleep(0.02)
+        (judge,) = [pid for pid, command in processes_of(container.root) if "gradescope" in command]
+        os.kill(judge, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run = container.grade(submission, earlier=earlier)
+    killer.join(timeout=30)
+    return run
+
+
+def read_if_there(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def processes_of(root):
+    """Processes running from a container's environment: number and command."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        command = read_if_there(entry / "cmdline").split("\0")
+        if command[0].startswith(f"{root}/env/"):
+            found.append((int(entry.name), command))
+    return found
+
+
+def assert_installed(root):
+    """Everything that is installed has what it needs, but for our own package, which grades with less."""
+    missing = subprocess.run([root / "env/bin/pip", "check"], capture_output=True, text=True).stdout.splitlines()
+    assert [line for line in missing if not line.startswith("inithw ")] == []
+    key = root / "source" / KEY_FILE
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert len(key.read_text().strip()) == 64
