@@ -27,7 +27,7 @@ class Peer:
         if self.pid == 0:
             self.connection.close()
             with contextlib.suppress(BaseException):
-                Session(GradingShell(), far).run()
+                Session(GradingShell.instance(), far).run()
             os._exit(0)
         far.close()
 
@@ -69,6 +69,17 @@ def test_the_model_is_evaluated_with_the_judges_weights(peer):
     network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
     reply = peer.ask("model", *weights_of(network), inputs)
     assert (reply["variable"], reply["parameters"], len(reply["children"])) == ("model", 1321, 9)
+    (outputs,) = peer.floats((11,))
+    with torch.no_grad():
+        np.testing.assert_allclose(outputs, network(torch.from_numpy(inputs)[:, None])[:, 0].numpy(), rtol=1e-6)
+
+
+def test_a_scripted_model_is_evaluated_too(peer):
+    list(
+        peer.run(SETUP, f"model = torch.jit.script(nn.Sequential(*{LAYERS}, nn.Linear(20, 1)))\nassert len(model) == 9")
+    )
+    network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
+    assert peer.ask("model", *weights_of(network), inputs)["outputs"] is True
     (outputs,) = peer.floats((11,))
     with torch.no_grad():
         np.testing.assert_allclose(outputs, network(torch.from_numpy(inputs)[:, None])[:, 0].numpy(), rtol=1e-6)

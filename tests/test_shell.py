@@ -15,7 +15,7 @@ def run_cells(*cells: str, seconds: float = 5) -> dict:
     reader, writer = os.pipe()
     if os.fork() == 0:
         with contextlib.suppress(BaseException):
-            shell = GradingShell()
+            shell = GradingShell.instance()
             output = prepare(shell)
             errors = []
             for cell in cells:
@@ -118,6 +118,21 @@ def test_an_endless_loop_is_stopped_even_if_it_catches_every_exception():
 def test_a_flood_of_output_is_cut_and_not_kept():
     result = run_cells("print('x' * 10_000_000)\nprint('end')")
     assert result["printed"] == "x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("display(1.25)", "1.25"),
+        ("display(Markdown('**1.25**'))", "**1.25**"),
+        ("display(HTML('<b>1.25</b>'))", "<b>1.25</b>"),
+        ("display(Latex('$1.25$'))", "$1.25$"),
+        ("import pandas as pd\ndisplay(pd.DataFrame({'norm': [1.25]}))", "   norm\n0  1.25"),
+    ],
+)
+def test_what_a_notebook_displays_counts_as_printed(shown, printed):
+    result = run_cells(f"from IPython.display import HTML, Latex, Markdown, display\n{shown}")
+    assert result == {"errors": [""], "printed": printed + "\n"}
 
 
 def test_an_exception_that_cannot_describe_itself_is_still_described():

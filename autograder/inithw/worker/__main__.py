@@ -69,7 +69,7 @@ def _preload() -> Any:
     # The first backward pass and optimizer step load much lazily.
     warm = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(warm.parameters(), lr=0.1, momentum=0.9)
-    shell = GradingShell()
+    shell = GradingShell.instance()
     del optimizer
     return shell
 

@@ -94,7 +94,7 @@ class Session:
         try:
             models.load(seen.network, weights)
             with torch.no_grad():
-                outputs = seen.network(inputs.unsqueeze(-1)).reshape(-1).to(torch.float32)
+                outputs = seen.network(inputs.unsqueeze(-1)).detach().reshape(-1).to(torch.float32)
             if outputs.shape != inputs.shape:
                 raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
         except Exception as error:

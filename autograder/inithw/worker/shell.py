@@ -21,9 +21,11 @@ from types import FrameType
 from typing import Any
 
 import torch
+from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from torch.overrides import TorchFunctionMode
+from traitlets import Type
 from traitlets.config import Config
 
 MESSAGE_LIMIT = 300
@@ -146,8 +148,20 @@ def _cpu_for_gpu(value: Any) -> Any:
     return "cpu" if accelerator else value
 
 
+class _Publisher(DisplayPublisher):
+    """Prints what a notebook would show, as far as it is text."""
+
+    def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
+        shown = data.get("text/plain", "")
+        if shown.startswith("<IPython."):  # the name of an object whose text comes in another format
+            shown = next((text for kind, text in data.items() if kind.startswith("text/") and text is not shown), shown)
+        print(shown)
+
+
 class GradingShell(InteractiveShell):
     """IPython without a terminal, a history, tracebacks on screen, or subprocesses."""
+
+    display_pub_class = Type(_Publisher)
 
     def __init__(self) -> None:
         config = Config()
