@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 from inithw.files import replace_file
 from inithw.settings import CONFIG_NAME, load_settings
 
-GRADING = ("ipython", "matplotlib", "numpy", "pyseccomp", "rich", "torch", "tqdm", "typer")
-"""What `inithw gradescope` and a notebook of the homework import; no notebook tools, no Otter."""
+GRADING = ("ipython", "matplotlib", "numpy", "pandas", "pyseccomp", "rich", "scipy", "torch", "tqdm", "typer")
+"""What `inithw gradescope` and students' answers import; no notebook tools, no Otter."""
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """For all of these the lock holds; what only one of them needs harms no other."""
