@@ -9,11 +9,50 @@ from inithw.diagnosis import Mistake
 from inithw.records import Child
 
 _OTHER_ACTIVATIONS = frozenset(
-    ["CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink"]
+    [
+        "CELU",
+        "ELU",
+        "GELU",
+        "GLU",
+        "Hardshrink",
+        "Hardsigmoid",
+        "Hardswish",
+        "Hardtanh",
+        "LeakyReLU",
+        "LogSigmoid",
+        "LogSoftmax",
+        "Mish",
+        "PReLU",
+        "RReLU",
+        "ReLU6",
+        "SELU",
+        "SiLU",
+        "Sigmoid",
+        "Softmax",
+        "Softmin",
+        "Softplus",
+        "Softshrink",
+        "Softsign",
+        "Tanh",
+        "Tanhshrink",
+    ]
 )
 """Activations of torch that are not ReLU. (Threshold is missing: Threshold(0, 0) is ReLU.)"""
 _PADDING = frozenset(
-    ["AlphaDropout", "BatchNorm1d", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Flatten", "GroupNorm", "Identity", "InstanceNorm1d", "LayerNorm", "RMSNorm", "Unflatten"]
+    [
+        "AlphaDropout",
+        "BatchNorm1d",
+        "Dropout",
+        "Dropout1d",
+        "FeatureAlphaDropout",
+        "Flatten",
+        "GroupNorm",
+        "Identity",
+        "InstanceNorm1d",
+        "LayerNorm",
+        "RMSNorm",
+        "Unflatten",
+    ]
 )
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
 STANDARD_KINDS = _OTHER_ACTIVATIONS | _PADDING
@@ -31,7 +70,8 @@ def name_structure(children: Sequence[Child], expected: Sequence[Child], *, righ
     kinds = [child.kind for child in children]
     linears = [child for child in children if child.kind == "Linear"]
     wanted = [child for child in expected if child.kind == "Linear"]
-    if _CONTAINERS.intersection(kinds) or (right_function and STANDARD_KINDS.isdisjoint(kinds)):
+    own = set(kinds) - STANDARD_KINDS - {"Linear", "ReLU"}
+    if _CONTAINERS.intersection(kinds) or (right_function and own and STANDARD_KINDS.isdisjoint(kinds)):
         return Mistake(
             "q1.nested",
             "it is not one flat nn.Sequential of layers and activations",
