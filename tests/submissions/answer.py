@@ -67,6 +67,13 @@ class Answer:
         }
 
     @property
+    def questions(self) -> tuple[str, ...]:
+        """The questions that it is about."""
+        if self.transform is not None:
+            return tuple(REFERENCE) if self.status == "graded" else ()
+        return tuple(question for question in REFERENCE if getattr(self, question) is not None)
+
+    @property
     def stem(self) -> str:
         """The name as a file name, shorter than file systems allow."""
         return re.sub(r"\W+", "-", self.name).strip("-").lower()[:150]
@@ -89,21 +96,17 @@ def packed(answers: Sequence[Answer]) -> list[Answer]:
     with an error come together, because grading takes longest with them.
     """
     alone = [answer for answer in answers if answer.transform is not None]
-    columns = [[answer for answer in answers if answer not in alone and _question(answer) == q] for q in REFERENCE]
+    columns = [[answer for answer in answers if answer not in alone and answer.questions == (q,)] for q in REFERENCE]
     for column in columns:
         column.sort(key=lambda answer: "not reached" not in answer.lost.values())
     return [_together(row) for row in itertools.zip_longest(*columns)] + alone
-
-
-def _question(answer: Answer) -> str:
-    return next(question for question in REFERENCE if getattr(answer, question) is not None)
 
 
 def _together(answers: Sequence[Answer | None]) -> Answer:
     some = [answer for answer in answers if answer is not None]
     return Answer(
         name=" + ".join(answer.name for answer in some),
-        **{question: getattr(answer, question) for answer in some for question in [_question(answer)]},
+        **{question: getattr(answer, question) for answer in some for question in answer.questions},
         lost={item: label for answer in some for item, label in answer.lost.items()},
         measured=frozenset().union(*(answer.measured for answer in some)),
     )

@@ -171,7 +171,7 @@ Q1 = (
         stack(IN, MID, "R", MID, "R", MID, "R", OUT, "R"),
         "q1.relu_after_output",
     ),
-    wrong("ReLU before the first layer", stack("R", IN, "R", MID, "R", MID, "R", MID, OUT), "q1.relu_misplaced"),
+    wrong("ReLU before the first layer", stack("R", IN, "R", MID, "R", MID, "R", MID, "R", OUT), "q1.relu_misplaced"),
     wrong(
         "no activations",
         stack(IN, MID, MID, MID, OUT),

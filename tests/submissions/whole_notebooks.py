@@ -518,7 +518,7 @@ WHOLE_NOTEBOOKS = (
     right("pip as a magic", first("%pip install otter-grader --quiet")),
     right(
         "pip above the imports",
-        replaced(("import functools\nimport io", "!pip install torch\nimport functools\nimport io")),
+        replaced(("import math\n", "!pip install torch\nimport math\n")),
     ),
     right(
         "shell output assigned",
