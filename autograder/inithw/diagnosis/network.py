@@ -87,8 +87,7 @@ def name_structure(children: Sequence[Child], expected: Sequence[Child], *, righ
         return Mistake(
             "q1.padding",
             f"{padding} is not part of this network",
-            "The number of children follows from the layers and activations described: nothing has to be added to reach "
-            "it.",
+            "The number of children follows from the layers and activations described; nothing has to be added for it.",
         )
     if len(linears) < len(wanted):
         return Mistake(
