@@ -76,15 +76,16 @@ def block_statistics(samples: Sequence[FloatArray]) -> BlockStatistics:
         samples: Finite weights of each of `SHAPES`, shape (blocks, draws, fan_out, fan_in).
     """
     samples = [sample.astype(np.float64) for sample in samples]
-    networks = samples[:HOMEWORK_LAYERS]
     means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
-    squares = np.stack([_mean_square(sample) for sample in samples], axis=1)
-    stds = np.sqrt(np.maximum(squares - means**2, 0))
-    pairs = [
-        np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / np.sqrt(squares[:, a] * squares[:, b])
-        for a, b in combinations(SAME_SHAPE, 2)
-    ]
+    # Correlated are deviations from the mean: weights to one side of zero would all seem alike.
+    samples = [sample - sample.mean(axis=(1, 2, 3), keepdims=True) for sample in samples]
+    networks = samples[:HOMEWORK_LAYERS]
+    stds = np.sqrt(np.stack([_mean_square(sample) for sample in samples], axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
+        pairs = [
+            np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / (stds[:, a] * stds[:, b])
+            for a, b in combinations(SAME_SHAPE, 2)
+        ]
         return BlockStatistics(
             offset=np.max(np.abs(means) / stds, axis=1),
             row_correlation=np.max([_correlation(sample, axis) for sample in samples for axis in (2, 3)], axis=0),
@@ -95,7 +96,7 @@ def block_statistics(samples: Sequence[FloatArray]) -> BlockStatistics:
 
 
 def _correlation(sample: FloatArray, axis: int) -> FloatArray:
-    """Average correlation, around zero, between the parts along an axis, shape (blocks,): 0 for one part."""
+    """Average correlation between the parts along an axis, shape (blocks,): 0 for one part."""
     parts = sample.shape[axis]
     if parts == 1:
         return np.zeros(len(sample))
