@@ -58,7 +58,7 @@ LAYERS, FORWARD = ("q1.layers",), ("q1.forward",)
 Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.draws",), ("q3.scale",)
 GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
 NETWORK, NORMS, PRINTOUT = "checks/network.py", "checks/norms.py", "printout.py"
-INITIALIZATION, THRESHOLDS = "checks/initialization.py", "thresholds.json"
+INITIALIZATION, STATISTICS = "checks/initialization.py", "reference/initialization.py"
 
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
@@ -148,10 +148,57 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
             ("q2 printed as two decimals", "q2 grad.norm"),
         ),
     ),
-    DRAWS: (),
-    SCALE: (),
-    GRADIENTS: (),
-    TRAINING: (),
+    DRAWS: (
+        Mutant(INITIALIZATION, "if not np.any(sample.weights != sample.weights.flat[0]):", "if False:"),
+        Mutant(INITIALIZATION, "if _most(~(statistics.draw_correlation <= THRESHOLDS.draw_correlation)):", "if False:"),
+        Mutant(INITIALIZATION, "_most(~(statistics.layer_correlation <= THRESHOLDS.layer_correlation)):", "False:"),
+        Mutant(INITIALIZATION, "if _most(~(statistics.offset <= THRESHOLDS.offset)):", "if False:"),
+        Mutant(INITIALIZATION, "if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):", "if False:"),
+        Mutant(INITIALIZATION, "if np.any(sample.biases != 0):", "if np.isnan(sample.biases).any():"),
+        Mutant(INITIALIZATION, "return 2 * int(np.count_nonzero(against)) >= len(against)", "return True"),
+        Mutant(INITIALIZATION, "return 2 * int(np.count_nonzero(against)) >= len(against)", "return False"),
+        Mutant(STATISTICS, "np.max(np.abs(means) / stds, axis=1)", "np.min(np.abs(means) / stds, axis=1)"),
+        Mutant(STATISTICS, "for axis in (2, 3)]", "for axis in (2,)]"),
+        Mutant(STATISTICS, "for axis in (2, 3)]", "for axis in (3,)]"),
+        Mutant(STATISTICS, "samples = [sample - sample.mean(axis=(1, 2, 3), keepdims=True)", "samples = [sample + 0"),
+    ),
+    SCALE: (
+        Mutant(INITIALIZATION, "if not np.all(stds > 0):", "if False:"),
+        Mutant(INITIALIZATION, "if _most(law.spread > THRESHOLDS.spread):", "if False:"),
+        Mutant(INITIALIZATION, "if _most((law.factor < low) | (law.factor > high)):", "if _most(law.factor < low):"),
+        Mutant(INITIALIZATION, "if _most((law.factor < low) | (law.factor > high)):", "if _most(law.factor > high):"),
+        Mutant(
+            STATISTICS, "def fit_scale(stds: FloatArray, exponent: float = 0.5)", "def fit_scale(stds, exponent=1.0)"
+        ),
+        Mutant(
+            STATISTICS, "def fit_scale(stds: FloatArray, exponent: float = 0.5)", "def fit_scale(stds, exponent=0.0)"
+        ),
+        Mutant(STATISTICS, '    "fan_in": _FAN_IN,\n', ""),
+        Mutant(STATISTICS, '    "fan_out": _FAN_OUT,\n', ""),
+        Mutant(STATISTICS, '    "average": (_FAN_IN + _FAN_OUT) / 2,\n', ""),
+        Mutant(STATISTICS, "best = np.argmin(spreads, axis=1)", "best = np.argmax(spreads, axis=1)"),
+    ),
+    GRADIENTS: (
+        Mutant(INITIALIZATION, "if _most(~(largest <= high)):", "if False:"),
+        Mutant(INITIALIZATION, "if _most(smallest < low):", "if False:"),
+        Mutant(INITIALIZATION, "if init.forward_error:", "if False:"),
+        Mutant(
+            "reference/network.py", "inputs.append(np.maximum(matrix @ inputs[-1], 0))", "inputs.append(inputs[-1])"
+        ),
+        Mutant("reference/network.py", "squares - products) / len(x)", "squares - products) * len(x)"),
+    ),
+    TRAINING: (
+        Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if False:"),
+        Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if good < len(losses):"),
+        Mutant("reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
+        Mutant("reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
+        Mutant("reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
+        Mutant("reference/data.py", "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468", "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 46"),
+        Mutant("reference/training.py", "np.maximum(into, 0, out=into)", "np.minimum(into, 0, out=into)"),
+        Mutant("reference/training.py", "delta -= y[:, None]", "delta += y[:, None]"),
+        Mutant("reference/training.py", "np.float32(2 / y.shape[1])", "np.float32(-2 / y.shape[1])"),
+        Mutant("reference/training.py", "return np.where(np.isfinite(losses), losses, np.inf)", "return 0 * losses"),
+    ),
 }
 
 

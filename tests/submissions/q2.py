@@ -274,7 +274,6 @@ WRONG = {
     "the standard deviation": ("gnorm = param.grad.std()", "q2.std"),
     "half the norm": ("gnorm = param.grad.norm() / 2", "q2.same_factor"),
     "the loss": ("gnorm = loss.item()", ""),
-    "always zero": ("gnorm = 0.0", "q2.hard_coded"),
     "a random number": ("gnorm = np.random.rand()", ""),
     "the norm of the difference from the mean": ("gnorm = (param.grad - param.grad.mean()).norm()", ""),
 }
@@ -394,6 +393,7 @@ Q2 = (
     *(right(name, code) for name, code in COMPUTED.items()),
     *(right(f"printed as {name}", code) for name, code in PRINTED.items()),
     *(wrong(name, code, diagnosis) for name, (code, diagnosis) in (WRONG | WHOLE_WRONG).items()),
+    Answer("q2 always zero", q2="gnorm = 0.0", lost={"q2.norms": "q2.hard_coded", "q2.general": ""}),
     Answer(
         "q2 numbers typed in",
         q2=f"""

@@ -138,4 +138,4 @@ def _one_factor(printouts: Sequence[Printout], rights: Sequence[FloatArray]) -> 
     if any(len(printout.claims) != len(right) for printout, right in zip(printouts, rights, strict=True)):
         return False
     factor = float(printouts[0].claims[0].values[0]) / rights[0][0]
-    return bool(np.isfinite(factor)) and _all_show(printouts, [factor * right for right in rights])
+    return bool(np.isfinite(factor)) and factor != 0 and _all_show(printouts, [factor * right for right in rights])
