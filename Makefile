@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade test verify dist bench lint clean
+.PHONY: help setup grade test verify dist bench mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -35,6 +35,15 @@ grade: setup ## build, then grade the reference, the skeleton and sample submiss
 verify: setup ## the release gate: reference full, skeleton zero, every labelled answer and attack as declared
 	@$(BIN)/inithw verify
 
+mutants: setup ## break the judge on purpose: the labelled answers must notice every mutant (about 10 minutes)
+	@$(BIN)/python -m tests.mutants --evidence .evidence
+
+single-seed: mutants ## how the usual single-seed test would judge the labelled answers (about 10 minutes more)
+	@$(BIN)/python -m tests.single_seed --evidence .evidence
+
+keys: setup ## grade the labelled answers under 20 keys: no verdict may change (about an hour)
+	@$(BIN)/python -m tests.keys --keys 20
+
 lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -49,4 +58,4 @@ dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for st
 	@$(BIN)/inithw dist
 
 clean: ## remove what the other targets made, except the environment
-	rm -rf dist build .samples results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist build .samples .evidence results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
