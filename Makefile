@@ -36,6 +36,7 @@ verify: setup ## the release gate: reference full, skeleton zero, every labelled
 	@$(BIN)/inithw verify
 
 mutants: setup ## break the judge on purpose: the labelled answers must notice every mutant (about 10 minutes)
+	@rm -rf .evidence
 	@$(BIN)/python -m tests.mutants --evidence .evidence
 
 single-seed: mutants ## how the usual single-seed test would judge the labelled answers (about 10 minutes more)

@@ -203,8 +203,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
 
 
 def gather(folder: Path, jobs: int) -> None:
-    """Grade the corpus with the real engine and keep its evidence in `folder`."""
-    answers = packed(ANSWERS)
+    """Grade what has no evidence in `folder` yet with the real engine, and keep its evidence there."""
+    answers = [answer for answer in packed(ANSWERS) if not _file(folder, answer).exists()]
     with tempfile.TemporaryDirectory(prefix="inithw-mutants-") as written, Sandbox(jobs) as sandbox:
         paths = {write_answer(answer, ROOT / SKELETON, Path(written)): answer.stem for answer in answers}
         grades = grade_all(
@@ -222,9 +222,12 @@ def gather(folder: Path, jobs: int) -> None:
 def corpus(folder: Path) -> Iterator[tuple[Answer, records.Evidence]]:
     """Every answer that has evidence in `folder`, with it."""
     for answer in packed(ANSWERS):
-        file = folder / f"{answer.stem}.evidence.npz"
-        if file.exists():
+        if (file := _file(folder, answer)).exists():
             yield answer, load_evidence(file)[1]
+
+
+def _file(folder: Path, answer: Answer) -> Path:
+    return folder / f"{answer.stem}.evidence.npz"
 
 
 def noticed_by(mutant: Mutant, items: Sequence[str]) -> str:
@@ -295,13 +298,12 @@ def _work(task: tuple[Mutant, tuple[str, ...]]) -> str:
 def main() -> int:
     """Print a line for each mutant; the exit code is the number of survivors."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--evidence", type=Path, help="folder with evidence, filled when it is missing")
+    parser.add_argument("--evidence", type=Path, help="folder to keep evidence in; what is there is not gathered again")
     parser.add_argument("--only", default="", help="mutants of items that start so, `q1`")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
     arguments = parser.parse_args()
     folder = arguments.evidence or Path(tempfile.mkdtemp(prefix="inithw-evidence-"))
-    if not list(folder.glob("*.npz")):
-        gather(folder, arguments.jobs)
+    gather(folder, arguments.jobs)
     _evidence.extend(corpus(folder))
     wrong = {name for items in MUTANTS if (name := _scored(items))}
     if wrong:
