@@ -10,7 +10,7 @@ import pytest
 from inithw.worker.shell import GradingShell, describe, prepare, time_limit
 
 
-def run_cells(*cells: str, seconds: float = 5) -> dict:
+def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:
     """Run cells in a forked process, as the worker does: per cell its error, and the text that the last one printed."""
     reader, writer = os.pipe()
     if os.fork() == 0:
@@ -104,6 +104,13 @@ def test_what_asks_for_a_gpu_runs_on_the_cpu_in_this_cell_and_later(cell):
 
 def test_a_cell_may_ask_whether_there_is_a_gpu():
     assert run_cells("import torch\nprint(torch.cuda.is_available())")["printed"] == "False\n"
+
+
+def test_a_file_that_a_cell_wrote_can_be_imported_in_the_next(tmp_path):
+    result = run_cells(
+        "%%writefile helpers.py\ndef one():\n    return 1", "import helpers\nprint(helpers.one())", folder=tmp_path
+    )
+    assert (result["errors"], result["printed"]) == (["", ""], "1\n")
 
 
 def test_an_endless_loop_is_stopped_even_if_it_catches_every_exception():

@@ -243,6 +243,7 @@ def prepare(shell: GradingShell) -> Output:
     sys.modules["otter"] = Absent("otter")  # local checks have no say here, whether Otter is installed or not
     sys.modules["__main__"] = shell.user_main
     sys.argv = [""]
+    sys.path.insert(0, "")  # as in a kernel: a cell may write a module that the next imports
     os.chdir = lambda path: None  # "/content/drive" is not here, and nothing is lost by that
     sys.meta_path.append(shell.absent)
     os.environ["MPLBACKEND"] = "Agg"
