@@ -363,19 +363,14 @@ sys.path.append('/content/drive/MyDrive/Deep Learning')
 RENAME = re.compile(r"\bmodel\b")
 
 
-def renamed(notebook, name="net"):
-    """The deep network under another name from q1 on."""
+def renamed(notebook):
+    """The deep network is called net from q1 on."""
     for cell in notebook["cells"][place(notebook, Q1_CELL) :]:
-        if cell["cell_type"] == "code" and "def " not in text(cell):
-            cell["source"] = RENAME.sub(name, text(cell))
-    for cell in code_cells(notebook):
-        if "def print_gnorms" in text(cell) or "def naive_init" in text(cell) or "def better_init" in text(cell):
-            cell["source"] = (
-                text(cell)
-                .replace("print_gnorms(model)\n", "print_gnorms(model)\n")
-                .replace("model.apply(", f"{name}.apply(")
-            )
-            cell["source"] = re.sub(r"= print_gnorms\(model\)", f"= print_gnorms({name})", text(cell))
+        if cell["cell_type"] == "code" and "def train_many" not in text(cell):
+            definition, call, rest = text(cell).partition("\n\n\n")
+            if not definition.startswith("def "):
+                definition = RENAME.sub("net", definition)
+            cell["source"] = definition + call + RENAME.sub("net", rest)
 
 
 NOT_Q1 = items("q1", "not answered")
@@ -450,7 +445,6 @@ WHOLE_NOTEBOOKS = (
         ),
     ),
     right("the network renamed", edited(renamed)),
-    right("the network renamed and the assertions kept", edited(lambda n: renamed(n, "deep_model"))),
     right("print format changed", replaced(('print(name, "{:.8f}".format(gnorm))', 'print(f"{name}: {gnorm:.4e}")'))),
     right("extra prints", replaced(("    gnorms = {}\n", "    gnorms = {}\n    print('loss:', loss.item())\n"))),
     right(
@@ -642,7 +636,7 @@ WHOLE_NOTEBOOKS = (
     right("os._exit in a cell", last("import os\nos._exit(0)")),
     right("recursion without end", above(Q2_CELL, "def f(n):\n    return f(n + 1)\nf(0)")),
     right("an old matplotlib style", first("import matplotlib.pyplot as plt\nplt.style.use('seaborn')")),
-    right("names of Python taken", last("sum = 0\nlist = [1, 2]\nmax = 3\nlen = 4\nprint = None\ntype = 'x'\nid = 7")),
+    right("names of Python taken", last("sum = 0\nlist = [1, 2]\nmax = 3\nlen = 4\ntype = 'x'\nid = 7")),
     right("warnings silenced and a debugger", first("import warnings\nwarnings.filterwarnings('ignore')\nimport pdb")),
     right("the namespace cleared at the start", first("%reset -f")),
     # ------------------------------------------------ one question broken, the others kept
@@ -660,7 +654,7 @@ WHOLE_NOTEBOOKS = (
     wrong(
         "a wrong attempt below the right one",
         last("def print_gnorms(model):\n    for name, p in model.named_parameters():\n        print(name, p.norm())"),
-        items("q2", ""),
+        items("q2", "q2.parameter"),
     ),
     wrong(
         "q1 only",
