@@ -37,7 +37,7 @@ NOBODY = 65534
 CELL_SECONDS = 20
 LOSS = 0.01
 NORM_TOLERANCE = 1e-3
-NUMBER = re.compile(r"(?<![\w.])[0-9]+\.[0-9]*(?:e[-+]?[0-9]+)?")
+NUMBER = re.compile(r"(?<![\w.])[0-9]+\.[0-9]+(?:e[-+]?[0-9]+)?")
 QUESTIONS = ("q1", "q2", "q3")
 NAIVE = """
 for _scale, _seed in ((0.03, 200), (3.0, 300)):

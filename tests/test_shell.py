@@ -56,6 +56,7 @@ def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:
         "%%time\nvalue = 1",
         "import asyncio\nawait asyncio.sleep(0)",
         "import getpass\ngetpass.getpass()",
+        "import torch._inductor.config",  # looks at the modules that it imports, getpass among them
     ],
 )
 def test_what_this_machine_has_not_got_costs_nothing(cell):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import getpass
 import importlib.abc
 import importlib.machinery
 import io
@@ -239,7 +240,7 @@ def prepare(shell: GradingShell) -> Output:
     vars(sys).update(dict.fromkeys(["stdout", "stderr", "__stdout__", "__stderr__"], output))
     sys.stdin = io.StringIO()
     builtins.input = lambda prompt="": ""
-    sys.modules["getpass"] = types.SimpleNamespace(getpass=builtins.input, getuser=lambda: "student")  # type: ignore[assignment]
+    vars(getpass).update(getpass=builtins.input, getuser=lambda: "student")
     sys.modules["otter"] = Absent("otter")  # local checks have no say here, whether Otter is installed or not
     sys.modules["__main__"] = shell.user_main
     sys.argv = [""]
