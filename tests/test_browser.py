@@ -1,0 +1,217 @@
+"""The student's way, for real: JupyterLab in a headless Chromium, from the first cell to the page that is handed in."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [  # a browser that talks to the server under test and to nobody else
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"),
+    *("--disable-gpu", "--disable-dev-shm-usage"),
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight stay in the page
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+WRONG = {
+    "q1": ("nn.Linear(1, width), nn.ReLU(), nn.Linear(width, 1),", "NOT YET, model has 3 modules, expected 9"),
+    "q2": ("gnorm = -1.0", "NOT YET, a line ends in -1.00000000, expected a number that is not negative"),
+    "q3": ("module.weight.data.mul_(0.5)", "NOT YET, 35 of 35 weights are not finite"),
+}
+RIGHT = {
+    "q1": (
+        "nn.Linear(1, width), nn.ReLU(), *[layer for _ in range(3) for layer in (nn.Linear(width, width), nn.ReLU())],"
+        " nn.Linear(width, 1),"
+    ),
+    "q2": "gnorm = param.grad.square().sum().sqrt()",
+    "q3": "nn.init.normal_(module.weight, std=(2 / module.in_features) ** 0.5)",
+}
+LEFT_OUT = {
+    "q1": "Not checked here: which layers these are",
+    "q2": "Not checked here: whether the numbers are the norms",
+    "q3": "Not checked here: the scale of the weights",
+}
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make browser` installs it, or says how"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What a student downloads, with the notebook renamed."""
+    folder = tmp_path_factory.mktemp("student")
+    shutil.copytree(ROOT / "assignment/tests", folder / "tests")
+    shutil.copy(ROOT / "assignment/homework.ipynb", folder / "my homework.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder, tmp_path_factory):
+    """Address of a JupyterLab that knows nothing of this user's settings."""
+    home = tmp_path_factory.mktemp("jupyter")
+    for plugin, settings in SETTINGS.items():
+        file = home / f"settings/@jupyterlab/{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(settings))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = {**os.environ, **{name: str(home / name.lower()) for name in names}}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "work")}
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
+                *("--ServerApp.port_retries=0", "--IdentityProvider.token=test", f"--ServerApp.root_dir={folder}"),
+                *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(f"{address}/api?token=test", process, home / "log")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_for(address, process, log):
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser, server):
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(90_000)
+    page.goto(f"{server}/lab/tree/my%20homework.ipynb?token=test")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    yield page
+    page.close()
+
+
+def code_cell(page, source):
+    """The code cell whose source matches."""
+    return page.locator(".jp-CodeCell").filter(has=page.locator(".cm-content").filter(has_text=source))
+
+
+def check_cell(page, question):
+    return code_cell(page, re.compile(rf'^grader\.check\("{question}"\)$'))
+
+
+def menu(page, *names):
+    for name in names:
+        page.get_by_role("menuitem", name=name, exact=True).click()
+
+
+def write(page, question, old, new):
+    """Type `new` over the line `old` in the cell of a question, and run that cell."""
+    place = code_cell(page, f"# TODO {question}")
+    line = place.locator(".cm-line").filter(has_text=old)
+    line.scroll_into_view_if_needed()
+    line.click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+End")
+    page.keyboard.insert_text(new)
+    page.keyboard.press("Shift+Enter")
+
+
+def run(page, cell):
+    """Run a cell; returns its output, which comes after those it had before."""
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    cell.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[\d+\]")).wait_for()
+    return cell.locator(".jp-OutputArea")
+
+
+def test_a_student_runs_answers_checks_and_hands_in(page, folder):
+    expect = playwright_expect()
+    menu(page, "Run", "Run All Cells")
+    for question in ("q1", "q2", "q3"):
+        expect(page.get_by_text(f"{question} is not answered yet: find todo").first).to_be_visible()
+        wrong, complaint = WRONG[question]
+        write(page, question, f'todo("{question}")', wrong)
+        expect(run(page, check_cell(page, question))).to_contain_text(complaint)
+        write(page, question, wrong, RIGHT[question])
+        output = run(page, check_cell(page, question))
+        expect(output).to_contain_text(LEFT_OUT[question])
+        expect(output).not_to_contain_text("NOT YET")
+        expect(output).to_contain_text("as expected")
+        if question != "q3":
+            menu(page, "Run", "Run Selected Cell and All Below")
+
+    page.locator("em").filter(has_text="Your answer to W1 here.").dblclick()
+    page.locator(".jp-MarkdownCell .cm-line").filter(has_text="Your answer to W1 here.").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("All five are **about one millionth**.")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("strong").filter(has_text="about one millionth")).to_be_visible()
+    menu(page, "Kernel", "Restart Kernel and Run All Cells…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    last = page.locator(".jp-CodeCell").last
+    expect(last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\*\]"))
+    expect(last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
+    expect(last.locator(".jp-OutputArea")).to_contain_text("Nothing written: my homework.ipynb was last saved before")
+    alternatives = page.locator(".jp-OutputArea img").evaluate_all("images => images.map(image => image.alt)")
+    assert len(alternatives) == 16
+    assert all(len(alternative) > 40 for alternative in alternatives)
+
+    page.keyboard.press("Control+s")
+    saved = folder / "my homework.ipynb"
+    deadline = time.monotonic() + 30
+    while "one millionth" not in saved.read_text("utf-8") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    written = run(page, last)
+    expect(written).to_contain_text("Wrote my homework-written.html from my homework.ipynb as last saved.")
+    expect(written).to_contain_text("Not answered yet: W2, W3")
+    expect(written).to_contain_text("Wrote my homework-written.pdf from it.")
+    assert (folder / "my homework-written.pdf").read_bytes().startswith(b"%PDF")
+
+    outputs = [o for cell in nbformat.read(saved, as_version=4).cells for o in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    graded = subprocess.run(
+        [Path(sys.executable).with_name("inithw"), "grade", saved, "--json"], capture_output=True, text=True, check=True
+    )
+    record = json.loads(graded.stdout)
+    assert (record["status"], record["score"]) == ("graded", 10.0), record["messages"]
+
+
+def playwright_expect():
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=90_000)
+    return expect
