@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import re
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,15 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 import torch
-from inithw.archive import load_evidence
+from inithw.records import Submission
 from inithw.rubric import POINTS, RUBRIC
 from inithw.scoring import score
-from inithw.submission import NotGradable, read_submission
+from inithw.submission import read_submission
 from inithw.verification import REFERENCE, SKELETON
 from inithw.worker.shell import GradingShell, prepare, time_limit
 
-from tests.submissions import ANSWERS, Answer, packed, write_answer
+from tests.mutants import corpus
+from tests.submissions import ANSWERS, Answer, write_answer
 
 ROOT = Path(__file__).parent.parent
 NOBODY = 65534
@@ -43,21 +46,21 @@ NAIVE = """
 for _scale, _seed in ((0.03, 200), (3.0, 300)):
     np.random.seed(_seed)
     torch.manual_seed(_seed)
-    {model}.apply(functools.partial(naive_init, _scale))
-    print_gnorms({model})
+    model.apply(functools.partial(naive_init, _scale))
+    print_gnorms(model)
 """
 BETTER = f"""
 np.random.seed(600)
 torch.manual_seed(600)
-{{model}}.apply(better_init)
+model.apply(better_init)
 _log = []
-train_model({{model}}, int(1500 / 32 * 10), 32, 0.1, 650, log=_log)
+train_model(model, int(1500 / 32 * 10), 32, 0.1, 650, log=_log)
 assert _log[-1]["test_loss"] < {LOSS}
 """
 ASSERTIONS = """
-assert len({model}) == 9
-assert sum(p.numel() for p in {model}.parameters()) == 1321
-assert list({model}(torch.randn(10, 1)).shape) == [10, 1]
+assert len(model) == 9
+assert sum(p.numel() for p in model.parameters()) == 1321
+assert list(model(torch.randn(10, 1)).shape) == [10, 1]
 """
 
 
@@ -67,11 +70,12 @@ def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
     pid = os.fork()
     if not pid:
         with contextlib.suppress(BaseException):
+            submission = read_submission(path)
             if os.geteuid() == 0:
                 os.setgroups([])
                 os.setresgid(NOBODY, NOBODY, NOBODY)
                 os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(writer, json.dumps(_judge(path, norms)).encode())
+            os.write(writer, json.dumps(_judge(submission, norms)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as file:
@@ -80,13 +84,9 @@ def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
     return json.loads(said) if said else dict.fromkeys(QUESTIONS, False)
 
 
-def _judge(path: Path, norms: list[float] | None) -> dict[str, Any]:
+def _judge(submission: Submission, norms: list[float] | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        try:
-            submission = _read[path]
-        except KeyError:
-            return dict.fromkeys(QUESTIONS, False)
         shell = GradingShell()
         output = prepare(shell)
 
@@ -100,20 +100,16 @@ def _judge(path: Path, norms: list[float] | None) -> dict[str, Any]:
         for cell in submission.cells:
             if not cell.demonstration:
                 passes(cell.source)
-        names = {"model": "model"}
-        verdict: dict[str, Any] = {"q1": passes(ASSERTIONS.format(**names))}
+        verdict: dict[str, Any] = {"q1": passes(ASSERTIONS)}
         with output.record(100_000) as printed:
-            ran = passes(NAIVE.format(**names))
+            ran = passes(NAIVE)
         found = [float(number) for number in NUMBER.findall(printed.decode())]
         verdict["norms"] = found
         verdict["q2"] = ran and (
             norms is None or (len(found) == len(norms) and np.allclose(found, norms, rtol=NORM_TOLERANCE, atol=1e-8))
         )
-        verdict["q3"] = passes(BETTER.format(**names))
+        verdict["q3"] = passes(BETTER)
     return verdict
-
-
-_read: dict[Path, Any] = {}
 
 
 def right(answer: Answer, question: str) -> bool:
@@ -121,13 +117,15 @@ def right(answer: Answer, question: str) -> bool:
     return answer.status == "graded" and not any(item.startswith(question) for item in answer.lost)
 
 
-def our_verdict(answer: Answer, folder: Path) -> dict[str, bool]:
-    """Whether every item of a question is earned, by the evidence that `tests.mutants` keeps."""
-    file = folder / f"{answer.stem}.evidence.npz"
-    if not file.exists():
-        return dict.fromkeys(QUESTIONS, False)
-    earned = {item.id for item in score(load_evidence(file)[1], RUBRIC) if item.earned}
-    return {question: {item for item in POINTS if item.startswith(question)} <= earned for question in QUESTIONS}
+def our_verdicts(folder: Path) -> dict[tuple[str, str], bool]:
+    """Whether every item of a question is earned, by question and code, from the evidence of `tests.mutants`."""
+    verdicts = {}
+    for pack, evidence in corpus(folder):
+        earned = {item.id for item in score(evidence, RUBRIC) if item.earned}
+        for question in pack.questions:
+            code = pack.name if pack.transform else getattr(pack, question)
+            verdicts[question, code] = {item for item in POINTS if item.startswith(question)} <= earned
+    return verdicts
 
 
 def matrices(verdicts: list[tuple[str, bool, bool, bool]]) -> str:
@@ -151,22 +149,22 @@ def main() -> None:
     parser.add_argument("--evidence", type=Path, required=True, help="folder that `tests.mutants --evidence` filled")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # loads what every run needs, once
+    ours = our_verdicts(arguments.evidence)
     verdicts, mistaken = [], []
     with tempfile.TemporaryDirectory() as folder:
-        reference = ROOT / REFERENCE
-        _read[reference] = read_submission(reference)
-        norms = usual_verdict(reference, None)["norms"]
-        for number, answer in enumerate(packed(ANSWERS), start=1):
-            path = write_answer(answer, ROOT / SKELETON, Path(folder))
-            with contextlib.suppress(NotGradable):
-                _read[path] = read_submission(path)
-            usual, ours = usual_verdict(path, norms), our_verdict(answer, arguments.evidence)
-            for question in answer.questions:
-                truth = right(answer, question)
-                verdicts.append((question, truth, bool(usual[question]), ours[question]))
-                if truth != usual[question]:
-                    mistaken.append(f"{question} {'right, failed' if truth else 'wrong, passed'}: {answer.name}")
-            print(f"\r{number}", end="", file=sys.stderr, flush=True)
+        norms = usual_verdict(ROOT / REFERENCE, None)["norms"]
+        answers = [answer for answer in ANSWERS if answer.questions]
+        paths = [write_answer(answer, ROOT / SKELETON, Path(folder)) for answer in answers]
+        with multiprocessing.get_context("fork").Pool(min(os.cpu_count() or 1, 8)) as pool:
+            for answer, usual in zip(answers, pool.imap(partial(usual_verdict, norms=norms), paths), strict=True):
+                for question in answer.questions:
+                    truth = right(answer, question)
+                    code = answer.name if answer.transform else getattr(answer, question)
+                    verdicts.append((question, truth, bool(usual[question]), ours[question, code]))
+                    if truth != usual[question]:
+                        mistaken.append(f"{question} {'right, failed' if truth else 'wrong, passed'}: {answer.name}")
+                print(f"\r{len(verdicts)} verdicts", end="", file=sys.stderr, flush=True)
     print(matrices(verdicts))
     print("\nWhere the usual test is mistaken:", *mistaken, sep="\n")
 
