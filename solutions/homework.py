@@ -52,7 +52,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.optim as optim
-from IPython.display import display
+from IPython.display import clear_output, display
 from tqdm import tqdm
 
 torch.set_num_threads(1)  # networks this small are slower on many cores than on one
@@ -1056,8 +1056,9 @@ starts = {
     "better_init, x < 0.4": (better_init, ood_train_x, ood_train_y),
 }
 errors = {}  # squared errors of all runs at all test points, shape (64, TEST_N)
-for label, start in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout, leave=False):
+for label, start in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout):
     errors[label] = np.square(train_many(*start) - test_y)
+clear_output(wait=True)  # the progress bar
 ood_errors = errors.pop("better_init, x < 0.4")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2))
