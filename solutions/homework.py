@@ -1024,8 +1024,9 @@ def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
         return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
 
 
-def show_losses(ax, losses):
-    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run, and print a summary."""
+def show_losses(ax, losses, heading):
+    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run, and print them in short."""
+    print(f"{heading:>25} {'median':>8} {'runs above 0.02':>16} {'runs above 2 or NaN':>20}")
     spread = np.random.default_rng(0).uniform(-0.25, 0.25, size=1000)
     for position, (label, values) in enumerate(losses.items()):
         shown = values <= 2  # False for NaN too
@@ -1037,10 +1038,8 @@ def show_losses(ax, losses):
         if np.isfinite(median):
             ax.hlines(median, position - 0.3, position + 0.3, color="black")
             ax.text(position + 0.32, median, f"{median:.2g}", va="center", fontsize="small")
-        print(
-            f"{label:>25}: median {f'{median:.4f}' if np.isfinite(median) else 'above 2'}, above 0.02 in {(~(values <= 0.02)).sum()},"
-            f" above 2 or NaN in {(~shown).sum()} of {len(values)} runs"
-        )
+        text = f"{median:.4f}" if np.isfinite(median) else "above 2"
+        print(f"{label:>25} {text:>8} {(~(values <= 0.02)).sum():>16} {(~shown).sum():>20}")
     ax.axhline(2.2, color=GREY, linewidth=0.8)
     ax.text(-0.01, 3.4, "above 2\nor NaN", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize="small")
     ax.set_xticks(range(len(losses)), losses)
@@ -1063,14 +1062,13 @@ ood_errors = errors.pop("better_init, x < 0.4")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2))
 figure.subplots_adjust(left=0.07, right=0.99, bottom=0.13, top=0.92, wspace=0.2)
-print("Trained on all x, tested on all x")
-show_losses(left, {label: error.mean(axis=1) for label, error in errors.items()})
+show_losses(left, {label: error.mean(axis=1) for label, error in errors.items()}, "trained on all x")
 left.set(title="Trained on all x: final test loss of 64 runs (bar: median)", xlabel="initialization")
-print("better_init trained on x < 0.4, tested on")
 inside = test_x < 0.4
 show_losses(
     right,
     {"x < 0.4 (training data)": ood_errors[:, inside].mean(axis=1), "x ≥ 0.4 (no data)": ood_errors[:, ~inside].mean(axis=1)},
+    "trained on x < 0.4",
 )
 right.set(title="better_init, trained on x < 0.4: 64 runs", xlabel="part of the test data")
 show(
