@@ -15,6 +15,7 @@ def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:
     reader, writer = os.pipe()
     if os.fork() == 0:
         with contextlib.suppress(BaseException):
+            os.chdir(folder or os.curdir)
             shell = GradingShell.instance()
             output = prepare(shell)
             errors = []
