@@ -87,7 +87,7 @@ def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
 def _judge(submission: Submission, norms: list[float] | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        shell = GradingShell()
+        shell = GradingShell.instance()
         output = prepare(shell)
 
         def passes(source: str) -> bool:
