@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade test verify dist bench mutants single-seed keys lint clean
+.PHONY: help setup grade browser test verify dist bench mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -51,9 +51,15 @@ lint: setup
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 
-test: lint ## everything CI runs: style, imports, types, stale files, tests with coverage
+browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a word on how to get it
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "make: no Chromium: the tests in a browser are skipped. To have them, install the package chromium."; fi
+
+test: lint browser ## everything CI runs: style, imports, types, stale files, tests with coverage
 	@$(BIN)/inithw build --check
-	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist

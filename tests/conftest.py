@@ -1,8 +1,10 @@
 """What tests share: one sandbox for all, and the evidence of the submission under test."""
 
 import os
+import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -55,3 +57,42 @@ def evidence(request, sandbox):
 @pytest.fixture
 def limits():
     return Limits(notebook_seconds=30, cell_seconds=5, question_seconds=10, total_seconds=60)
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory):
+    """The reference notebook, renamed, after a run from top to bottom in a real Jupyter kernel: (folder, notebook)."""
+    from nbclient import NotebookClient
+
+    folder = tmp_path_factory.mktemp("student")
+    shutil.copytree(ROOT / "assignment/tests", folder / "tests")
+    shutil.copy(ROOT / "solutions/homework.ipynb", folder / "my homework (2).ipynb")
+    notebook = nbformat.read(folder / "my homework (2).ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute(
+        env=without_coverage()
+    )
+    nbformat.write(notebook, folder / "my homework (2).ipynb")
+    return folder, notebook
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium that talks to nobody but the server under test; see `make browser`."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium: `make browser` installs it, or says how")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=[*quiet, *root, "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+def without_coverage():
+    """Environment of a Jupyter that is not measured: there is nothing of ours in it, and measuring slows it down."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
