@@ -41,7 +41,7 @@ class Container:
 
     def __init__(self, archive: Path) -> None:
         """Unpack the zip as Gradescope does."""
-        self.root = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self.root = Path(tempfile.mkdtemp(prefix="autograder-", dir=_roomy_memory()))
         self.root.chmod(0o755)
         with zipfile.ZipFile(archive) as files:
             for entry in files.infolist():
@@ -144,6 +144,16 @@ def limited(memory: int, processors: float) -> Iterator[Limits]:
             _remove(folder for folder, _ in groups)
         return
     yield Limits("one processor, memory not limited", ("taskset", "-c", "0"))
+
+
+def _roomy_memory() -> str | None:
+    """A folder in memory when there is room: an environment has 1.2 GB in 17,000 files, slow to delete from a disk."""
+    try:
+        status = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    roomy = status.f_bavail * status.f_frsize > 4 << 30
+    return "/dev/shm" if roomy and not status.f_flag & os.ST_NOEXEC else None
 
 
 def _remove(folders: Iterator[Path]) -> None:

@@ -159,7 +159,10 @@ def test_the_uploaded_zip_grades_as_gradescope_runs_it(container, tmp_path):
         "judge killed": 4,
         "too little memory": 4,
     }
-    assert processes_of(container.root) == []
+    deadline = time.monotonic() + 60
+    while processes_of(container.root):  # a worker that was still starting notices the judge's end after that
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
     assert all(run.peak is None or run.peak < MEMORY for run in runs.values())
 
     said = {name: run.results["output"] for name, run in runs.items()}
