@@ -220,6 +220,23 @@ Q1 = (
         items=("q1.layers",),
     ),
     wrong(
+        "a Module with its own forward",
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc1, self.fc2, self.fc3 = nn.Linear(1, 20), nn.Linear(20, 20), nn.Linear(20, 20)
+                self.fc4, self.out, self.act = nn.Linear(20, 20), nn.Linear(20, 1), nn.ReLU()
+            def forward(self, x):
+                for layer in (self.fc1, self.fc2, self.fc3, self.fc4):
+                    x = self.act(layer(x))
+                return self.out(x)
+        model = Net()
+        """,
+        "q1.nested",
+        items=("q1.layers",),
+    ),
+    wrong(
         "LeakyReLU with slope zero",
         chain("nn.LeakyReLU(0.0)"),
         "q1.activation",
