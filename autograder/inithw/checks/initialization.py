@@ -42,10 +42,10 @@ def check_draws(evidence: Evidence) -> None:
         found = f"layers {layers} had correlation {_middle(statistics.layer_correlation):.2f}; zero was expected"
         raise _lost(found, name_draws(init))
     if _most(~(statistics.offset <= THRESHOLDS.offset)):
-        sample = max((*init.networks, *init.layers), key=_offset)
+        sample = max((*init.networks, *init.layers), key=lambda sample: abs(_mean(sample)) / _std(sample))
         found = (
-            f"the weights {_where(sample)} had mean {sample.weights.mean():.3g} and standard deviation "
-            f"{sample.weights.std():.3g}; a mean of zero was expected"
+            f"the weights {_where(sample)} had mean {_mean(sample):.3g} and standard deviation {_std(sample):.3g}; "
+            "a mean of zero was expected"
         )
         raise _lost(found, name_draws(init))
     if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):
@@ -68,7 +68,7 @@ def check_scale(evidence: Evidence) -> None:
     law = fit_scale(stds)
     if _most(law.spread > THRESHOLDS.spread):
         shapes = (init.networks[1], *init.layers[1:3])
-        found = ", ".join(f"{sample.weights.std():.3g} {_where(sample)}" for sample in shapes)
+        found = ", ".join(f"{_std(sample):.3g} {_where(sample)}" for sample in shapes)
         message = f"the standard deviations of the weights ({found}) follow no rule gain / sqrt(fan)"
         raise _lost(message, name_scale(init))
     low, high = THRESHOLDS.gain
@@ -112,8 +112,8 @@ def check_training(evidence: Evidence) -> None:
     if 2 * good < len(losses):
         diverged = int(np.count_nonzero(np.isinf(losses)))
         message = (
-            f"{good} of {len(losses)} networks from fresh seeds were trained to a test loss below {TEST_LOSS_TARGET:g}; "
-            f"at least half were expected (median {np.median(losses):.3g}, {diverged} diverged)"
+            f"{good} of {len(losses)} networks trained from fresh seeds had a test loss below {TEST_LOSS_TARGET:g}, at "
+            f"least half were expected; the median was {np.median(losses):.3g}, and {diverged} diverged"
         )
         raise _lost(message, name_cause(init))
 
@@ -144,7 +144,7 @@ def _usable(evidence: Evidence) -> InitEvidence:
     """Evidence from which gradients and training can be judged."""
     init = available(evidence.init)
     if init.forward_error:
-        raise Lost(f"a network did not run after better_init: {init.forward_error}")
+        raise Lost(f"a network did not run after better_init: {init.forward_error}.")
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         raise _lost("some weights were not finite after better_init, so that nothing can be computed", name_draws(init))
     return init
@@ -159,8 +159,12 @@ def _middle(values: FloatArray) -> float:
     return float(np.median(values))
 
 
-def _offset(sample: WeightSample) -> float:
-    return float(abs(sample.weights.mean()) / sample.weights.std())
+def _mean(sample: WeightSample) -> float:
+    return float(np.mean(sample.weights, dtype=np.float64))
+
+
+def _std(sample: WeightSample) -> float:
+    return float(np.std(sample.weights, dtype=np.float64))
 
 
 def _where(sample: WeightSample) -> str:
