@@ -12,6 +12,7 @@ from inithw.checks import initialization as module_under_test
 from inithw.checks.initialization import median_test_loss
 from inithw.diagnosis import Mistake
 from inithw.diagnosis import initialization as diagnosis
+from inithw.grading import judge
 from inithw.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, Unavailable, WeightSample
 from inithw.reference.initialization import LAYER_TASKS, NETWORKS, SHAPES
 from inithw.reference.thresholds import THRESHOLDS
@@ -325,6 +326,13 @@ def test_an_unclear_answer_is_trained_to_the_last_look(monkeypatch, trained):
     evidence = evidence_of(RIGHT["LeCun"], seed=6)
     checks.check_training(evidence)  # half of them are good, which is enough
     assert len(module_under_test._test_losses(evidence)) == THRESHOLDS.looks[-1].runs
+
+
+def test_the_leaderboard_shows_the_median_test_loss_of_a_right_answer_only(right):
+    assert judge("s", right).leaderboard == {"median test loss": median_test_loss(right)}
+    biases = replace(right.init.networks[0], biases=right.init.networks[0].biases + 1)
+    wrong = around(replace(right.init, networks=(biases, *right.init.networks[1:])))
+    assert judge("s", wrong).leaderboard == {}
 
 
 def test_there_is_no_median_test_loss_without_networks(right):

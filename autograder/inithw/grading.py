@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inithw.challenge import draw_challenge
+from inithw.checks import median_test_loss
 from inithw.execution import execute
 from inithw.records import Evidence, Grade, Item, ItemScore, Limits
 from inithw.rubric import RUBRIC
@@ -55,12 +56,15 @@ def judge(name: str, evidence: Evidence) -> Grade:
     Raises:
         ScoringError: A check failed instead of deciding.
     """
+    items = score(evidence, RUBRIC)
+    loss = median_test_loss(evidence) if all(item.earned for item in items if item.id.startswith("q3.")) else None
     return Grade(
         submission=name,
         status="graded",
-        items=score(evidence, RUBRIC),
+        items=items,
         cells=evidence.cells,
         seconds=evidence.seconds,
+        leaderboard={} if loss is None else {"median test loss": loss},
     )
 
 

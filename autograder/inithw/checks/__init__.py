@@ -1,6 +1,12 @@
 """One function for each item of the rubric: returns when the claim holds, raises `Lost` with the reason when not."""
 
-from inithw.checks.initialization import check_draws, check_gradients, check_scale, check_training
+from inithw.checks.initialization import (
+    check_draws,
+    check_gradients,
+    check_scale,
+    check_training,
+    median_test_loss,
+)
 from inithw.checks.network import check_forward, check_layers
 from inithw.checks.norms import check_general, check_norms
 
@@ -13,4 +19,5 @@ __all__ = [
     "check_norms",
     "check_scale",
     "check_training",
+    "median_test_loss",
 ]

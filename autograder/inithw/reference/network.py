@@ -24,7 +24,7 @@ def gradients(network: Network, x: FloatArray, y: FloatArray) -> list[FloatArray
     """
     activations = _activations(network, x)
     delta = 2.0 * (activations[-1] - y[:, None].astype(np.float64)) / len(x)
-    result = []
+    result: list[FloatArray] = []
     for layer in reversed(range(len(network.weights))):
         result.append(delta.T @ activations[layer])
         delta = (delta @ network.weights[layer].astype(np.float64)) * (activations[layer] > 0)
@@ -33,7 +33,7 @@ def gradients(network: Network, x: FloatArray, y: FloatArray) -> list[FloatArray
 
 def _activations(network: Network, x: FloatArray) -> list[FloatArray]:
     """Inputs of every linear layer and, last, the network's output; shape (n, fan) each."""
-    activations = [x[:, None].astype(np.float64)]
+    activations: list[FloatArray] = [x[:, None].astype(np.float64)]
     last = len(network.weights) - 1
     for layer, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         preactivations = activations[-1] @ weights.T.astype(np.float64) + bias

@@ -103,7 +103,7 @@ class _Networks:
     def outputs(self, x: FloatArray) -> FloatArray:
         """Outputs at the same points for all networks: x of shape (n,), result of shape (networks, n)."""
         count = len(self._matrices[0])
-        activations = np.broadcast_to(x.astype(np.float32), (count, 1, len(x)))
+        activations: FloatArray = np.broadcast_to(x.astype(np.float32), (count, 1, len(x)))
         for layer, matrix in enumerate(self._matrices):
             activations = matrix[:, :, :-1] @ activations + matrix[:, :, -1:]
             if layer < len(self._matrices) - 1:
