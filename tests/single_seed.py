@@ -64,8 +64,17 @@ assert list(model(torch.randn(10, 1)).shape) == [10, 1]
 """
 
 
-def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
-    """What the usual test says of each question; `norms` is what the reference printed, None when this is it."""
+def usual_verdict(task: tuple[Path, tuple[str, ...]], norms: list[float] | None) -> dict[str, Any]:
+    """What the usual test says of a submission.
+
+    Args:
+        task: The submission, and the questions to test.
+        norms: What the reference printed; None when this is the reference.
+
+    Returns:
+        Whether each question passes, and the printed numbers as `norms`.
+    """
+    path, questions = task
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
@@ -75,7 +84,7 @@ def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
                 os.setgroups([])
                 os.setresgid(NOBODY, NOBODY, NOBODY)
                 os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(writer, json.dumps(_judge(submission, norms)).encode())
+            os.write(writer, json.dumps(_judge(submission, questions, norms)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as file:
@@ -84,7 +93,7 @@ def usual_verdict(path: Path, norms: list[float] | None) -> dict[str, Any]:
     return json.loads(said) if said else dict.fromkeys(QUESTIONS, False)
 
 
-def _judge(submission: Submission, norms: list[float] | None) -> dict[str, Any]:
+def _judge(submission: Submission, questions: tuple[str, ...], norms: list[float] | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         shell = GradingShell.instance()
@@ -100,15 +109,15 @@ def _judge(submission: Submission, norms: list[float] | None) -> dict[str, Any]:
         for cell in submission.cells:
             if not cell.demonstration:
                 passes(cell.source)
-        verdict: dict[str, Any] = {"q1": passes(ASSERTIONS)}
+        verdict: dict[str, Any] = {"q1": "q1" in questions and passes(ASSERTIONS)}
         with output.record(100_000) as printed:
-            ran = passes(NAIVE)
+            ran = "q2" in questions and passes(NAIVE)
         found = [float(number) for number in NUMBER.findall(printed.decode())]
         verdict["norms"] = found
         verdict["q2"] = ran and (
             norms is None or (len(found) == len(norms) and np.allclose(found, norms, rtol=NORM_TOLERANCE, atol=1e-8))
         )
-        verdict["q3"] = passes(BETTER)
+        verdict["q3"] = "q3" in questions and passes(BETTER)
     return verdict
 
 
@@ -153,11 +162,11 @@ def main() -> None:
     ours = our_verdicts(arguments.evidence)
     verdicts, mistaken = [], []
     with tempfile.TemporaryDirectory() as folder:
-        norms = usual_verdict(ROOT / REFERENCE, None)["norms"]
+        norms = usual_verdict((ROOT / REFERENCE, QUESTIONS), None)["norms"]
         answers = [answer for answer in ANSWERS if answer.questions]
-        paths = [write_answer(answer, ROOT / SKELETON, Path(folder)) for answer in answers]
+        tasks = [(write_answer(answer, ROOT / SKELETON, Path(folder)), answer.questions) for answer in answers]
         with multiprocessing.get_context("fork").Pool(min(os.cpu_count() or 1, 8)) as pool:
-            for answer, usual in zip(answers, pool.imap(partial(usual_verdict, norms=norms), paths), strict=True):
+            for answer, usual in zip(answers, pool.imap(partial(usual_verdict, norms=norms), tasks), strict=True):
                 for question in answer.questions:
                     truth = right(answer, question)
                     code = answer.name if answer.transform else getattr(answer, question)
