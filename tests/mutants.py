@@ -315,6 +315,7 @@ def main() -> int:
     with multiprocessing.get_context("fork").Pool(arguments.jobs, maxtasksperchild=1) as pool:
         for number, (task, name) in enumerate(zip(tasks, pool.imap(_work, tasks), strict=True), start=1):
             survivors += not name
+            print(f"\rmutant {number} of {len(tasks)}, {survivors} survived", end="", file=sys.stderr, flush=True)
             table.add_row(str(number), task[0].file, task[0].old, task[0].new, name or "[red]nobody[/]")
     Console(width=200).print(table)
     print(f"{len(tasks) - survivors} of {len(tasks)} mutants noticed by {len(ANSWERS)} labelled answers")
