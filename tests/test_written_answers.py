@@ -182,7 +182,7 @@ def test_better_weights(runs):
         "W9",
         "# singular values exceed a hundredth of the first, against #.",
         [(s > s[0] / 100).sum() for s in (after, plain)],
-        abs=1,
+        spare=1,
     )
     claim("W9", "(# pieces with training points)", runs.pieces, spare=2)
 
