@@ -75,6 +75,8 @@ say "installing PyTorch for CPUs"
 advice="Is ${TORCH_INDEX:-the package index} reachable? TORCH_INDEX at the top of setup.sh names another."
 torch="$(grep '^torch==' "$source_dir/requirements.txt")"
 "$env/bin/pip" install --quiet --no-cache-dir --no-deps --only-binary :all: ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
+# 145 MB for building extensions and for testing PyTorch itself; the rest it looks for when it is imported.
+rm -rf "$env"/lib/python3.*/site-packages/torch/{include,test}
 
 say "installing the other packages"
 advice="Is the package index reachable? requirements.txt in the zip names every version."

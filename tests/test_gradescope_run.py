@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.submissions.answer import REFERENCE, Answer, save, write_answer
 ROOT = Path(__file__).parent.parent
 SKELETON = ROOT / "assignment" / "homework.ipynb"
 VALID = Draft202012Validator(json.loads((Path(__file__).parent / "gradescope_results.schema.json").read_text()))
+
+NO_OTHER_INDEX = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
 
 linux_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="Gradescope runs as root, on Linux"
@@ -53,10 +56,16 @@ def program(path, text):
     return path
 
 
-def test_an_image_with_an_old_python_and_no_newer_one_stops_with_what_to_choose(container, tmp_path):
-    old = program(tmp_path / "bin" / "python3", "exit 1")  # the version check of any older one
-    program(tmp_path / "bin" / "apt-get", "exit 100")
-    run = container.build(PYTHON=str(old), PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+@pytest.fixture
+def old_image(tmp_path):
+    """PATH and PYTHON of an image whose Python is too old, and a log of what apt was asked for."""
+    program(tmp_path / "bin" / "apt-get", f'echo "$@" >>{tmp_path}/asked; exit 100')
+    python = program(tmp_path / "bin" / "python3", "exit 1")  # as the check of the version ends
+    return {"PYTHON": str(python), "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+
+
+def test_an_image_with_an_old_python_and_no_newer_one_stops_with_what_to_choose(container, old_image):
+    run = container.build(**old_image)
     assert run.returncode == 1
     assert last_line(run) == (
         "setup.sh: FAILED while looking for Python 3.11 or newer. This image has no Python 3.11 or newer, and apt "
@@ -64,9 +73,21 @@ def test_an_image_with_an_old_python_and_no_newer_one_stops_with_what_to_choose(
     )
 
 
+def test_an_image_whose_apt_has_a_newer_python_beside_the_old_one_gets_that(container, old_image, tmp_path):
+    """As Ubuntu 22.04: python3 is 3.10, python3.11 a package of its own."""
+    found = next(path for path in ("/usr/bin/python3", sys.executable) if Path(path).exists())
+    program(
+        tmp_path / "bin" / "apt-get",
+        f'echo "$@" >>{tmp_path}/asked; [[ "$*" == *python3.11-venv* ]] && ln -sf {found} {old_image["PYTHON"]}',
+    )
+    run = container.build(**old_image, TORCH_INDEX=(tmp_path / "no-index").as_uri(), **NO_OTHER_INDEX)
+    assert "python3.11 python3.11-venv" in (tmp_path / "asked").read_text()
+    assert f"using {old_image['PYTHON']}" in run.stdout
+    assert "while installing PyTorch" in last_line(run), "it went on from there"
+
+
 def test_a_package_that_cannot_be_had_stops_with_where_it_was_looked_for(container, tmp_path):
-    nothing_else = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
-    run = container.build(TORCH_INDEX=(tmp_path / "no-index").as_uri(), **nothing_else)
+    run = container.build(TORCH_INDEX=(tmp_path / "no-index").as_uri(), **NO_OTHER_INDEX)
     assert run.returncode == 1
     assert last_line(run).startswith("setup.sh: FAILED while installing PyTorch for CPUs. Is file:///")
     assert not (container.root / "source" / KEY_FILE).exists()
