@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test verify dist bench mutants single-seed keys lint clean
+.PHONY: help setup grade browser test verify dist bench bench-attacks otter-corpus mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -63,6 +63,15 @@ test: lint browser ## everything CI runs: style, imports, types, stale files, te
 
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist
+
+bench: setup ## time and memory of grading one submission, beside stock Otter (2 minutes)
+	@$(BIN)/python -m tests.bench_otter
+
+bench-attacks: setup ## hostile notebooks against stock Otter and against the engine (as root; about 10 minutes)
+	@$(BIN)/python -m tests.bench_attacks
+
+otter-corpus: setup ## every labelled answer and attack through stock Otter with the plugin (about half an hour)
+	@$(BIN)/python -m tests.otter_corpus
 
 clean: ## remove what the other targets made, except the environment
 	rm -rf dist build .samples .evidence results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
