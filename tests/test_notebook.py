@@ -266,6 +266,40 @@ def test_training_many_networks_equals_training_each_alone(homework):
         np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
+WRONG_INITS = {
+    "does nothing to weights that are NaN": lambda weight: weight.fill_(float("nan")),
+    "zero": nn.init.zeros_,
+    "explodes": lambda weight: weight.fill_(30.0),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_INITS)
+def test_every_figure_can_be_drawn_of_a_wrong_initialization(homework, name):
+    def init(layer):
+        if isinstance(layer, nn.Linear):
+            with torch.no_grad():
+                WRONG_INITS[name](layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    shown = []
+    homework["display"] = lambda data, raw: shown.append(data["text/plain"])
+    model, log, sane = homework["model"], [], homework["svd_local_linearization"](homework["model"])
+    model.apply(init)
+    with contextlib.redirect_stdout(io.StringIO()):
+        homework["show_gnorms"]({"better_init": homework["print_gnorms"](model)})
+        before = homework["svd_local_linearization"](model)
+        homework["compare"]({"sane": sane, "wrong": before})
+        result = homework["train_model"](model, 60, 32, 0.1, 650, log=log)
+        homework["show_training"](log, *result[1:], "trained")
+        homework["visualize"](*homework["svd_local_linearization"](model), "trained")
+        figure, ax = homework["plt"].subplots()
+        homework["n_steps"] = 60
+        losses = np.square(homework["train_many"](init, runs=2) - homework["test_y"]).mean(axis=1)
+        homework["show_losses"](ax, {"wrong": losses}, "trained")
+        homework["show"](figure, "losses")
+    assert len(shown) == 5
+
+
 # ---------------------------------------------------------------- local checks
 
 
