@@ -111,9 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for route, command in commands.items():
                 costs[route].append(measure(command, folder, key="a key for the benchmark"))
     stock = costs[STOCK_OTTER]
-    print(
-        f"One honest submission, median of {options.repeat}; then times faster than stock Otter, and share of its memory"
-    )
+    print(f"One honest submission, median of {options.repeat}; times faster than stock Otter, and share of its memory")
     print(f"{'':45}{'wall s':>8}{'CPU s':>8}{'MB':>7}{'x wall':>8}{'x CPU':>7}{'memory':>8}")
     for route, found in costs.items():
         wall, processor, memory = (
