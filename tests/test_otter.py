@@ -99,6 +99,14 @@ def test_nothing_uploaded_beside_the_notebook_is_unpickled_imported_or_run(archi
     assert not [canary.name for canary in canaries if canary.exists()]
 
 
+def test_a_file_that_otter_cannot_open_never_reaches_the_plugin(archive, tmp_path):
+    (tmp_path / "damaged.ipynb").write_bytes(REFERENCE.read_bytes()[:5000])
+    (tmp_path / "out").mkdir()
+    found = run(archive, tmp_path / "damaged.ipynb", tmp_path / "out")
+    assert found.points is None, "docs/otter.md says that Otter leaves no results here"
+    assert "NotJSONError" in found.log
+
+
 # ---------------------------------------------------------------- the plugin, step by step
 
 
