@@ -34,7 +34,7 @@ install() { # of the system; the package lists may be missing, or old
 }
 
 fits() { # 3.11 or newer, able to make environments, and not hidden in a closed home folder
-    [ -x "$1" ] && "$1" -I -c '
+    "$1" -I -c '
 import ensurepip, os, sys, venv
 path = os.path.realpath(sys.executable)
 while path != "/":
@@ -45,7 +45,8 @@ while path != "/":
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-/usr/bin/python3 /usr/bin/python3.{14,13,12,11} /usr/local/bin/python3}; do
+    # shellcheck disable=SC2086  # several names
+    for candidate in $(type -aP ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}); do
         if fits "$candidate"; then
             PYTHON="$candidate"
             return 0
@@ -65,7 +66,7 @@ echo "setup.sh: using $PYTHON ($("$PYTHON" -I -c 'import platform; print(platfor
 
 say "installing the system's libseccomp and certificates"
 advice="apt could not install them: see above, and build again later if the package server was down."
-ldconfig -p | grep -q libseccomp.so.2 || install libseccomp2
+ldconfig -p | grep libseccomp.so.2 >/dev/null || install libseccomp2
 [ -e /etc/ssl/certs/ca-certificates.crt ] || install ca-certificates
 
 say "making the virtual environment $env"
@@ -97,6 +98,7 @@ say "grading a trial submission"
 advice="The environment is installed but does not grade: see the message above, and docs/gradescope.md."
 trial="$(mktemp -d)"
 echo 'import torch, numpy, matplotlib.pyplot' >"$trial/trial.py"
+# Here and not in production: does Python find all it needs, and do the walls stand in this image?
 record="$(cd "$source_dir" && "$env/bin/inithw" grade --json "$trial/trial.py")" || { echo "$record" && false; }
 rm -rf "$trial"
 
