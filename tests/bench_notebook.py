@@ -1,7 +1,7 @@
 """How long the reference notebook takes, top to bottom in a real kernel, beside the homework it was made from.
 
-    .venv/bin/python tests/bench_notebook.py                 # the reference, and the linearization alone, both ways
-    .venv/bin/python tests/bench_notebook.py --seed FILE     # the whole original notebook as well, in the same run
+    make bench-notebook                # the reference, and the linearization alone, both ways
+    make bench-notebook SEED=FILE      # the whole original notebook as well, in the same run
 
 FILE (or the environment variable INITHW_SEED_HOMEWORK) is the original homework: not ours to publish, so ask the course
 for it. It is a notebook, or the text of its page, where a line `In [None]:` stands before a code cell. Its three open
