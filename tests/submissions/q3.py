@@ -373,6 +373,12 @@ Q3 = (
         (TRAINING,),
     ),
     wrong(
+        "only the output layer one-sided",
+        "nn.init.kaiming_normal_(module.weight)\nif module.out_features == 1:\n    module.weight.data.abs_()",
+        {DRAWS: "q3.one_sided"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
         "the seed set once for each network",
         whole("""
             if isinstance(module, nn.Sequential):
