@@ -57,6 +57,7 @@ class Attack:
         file_name: Under which it is handed in.
         metadata: Put into the notebook's metadata.
         telling: Belongs to the sample that is tried in every setting.
+        landlock: Only Landlock keeps out all that it tries: without it, what is open to all users is open to this one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Attack:
     file_name: str = "homework.ipynb"
     metadata: Mapping[str, object] | None = None
     telling: bool = False
+    landlock: bool = False
 
 
 def write_attack(attack: Attack, skeleton: Path, folder: Path, targets: Mapping[str, object]) -> Path:

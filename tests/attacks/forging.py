@@ -9,7 +9,7 @@ CHAIN = """model = nn.Sequential(
 WRONG = {
     "q1": CHAIN.format("Tanh"),
     "q2": "gnorm = param.grad.abs().sum()",
-    "q3": "nn.init.normal_(module.weight, 0, 0.02)",
+    "q3": "nn.init.constant_(module.weight, 0.02)",
 }
 """Wrong answers to all three questions: what a forger wants accepted."""
 
@@ -266,6 +266,25 @@ FORGING = (
         ReLU = type("ReLU", (nn.Tanh,), {})
         """,
         q1=CHAIN.format("Tanh").replace("nn.Linear", "Linear").replace("nn.Tanh", "ReLU"),
+    ),
+    Attack(
+        "another activation in torch's place",
+        "nn.ReLU is Tanh, and the forward method of the true one is another",
+        """
+        import torch.nn as nn
+        nn.ReLU.forward = lambda self, x: x.tanh()
+        nn.ReLU = nn.Tanh
+        """,
+        q1=CHAIN.format("ReLU"),
+    ),
+    Attack(
+        "another forward in torch's ReLU",
+        "the class is torch's own, what it does is not",
+        """
+        import torch.nn as nn
+        nn.ReLU.forward = lambda self, x: x.tanh()
+        """,
+        q1=CHAIN.format("ReLU"),
     ),
     Attack(
         "a class that everything is an instance of",

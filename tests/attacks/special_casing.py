@@ -33,28 +33,36 @@ SPECIAL_CASING = (
         if torch.initial_seed() == 600:
             nn.init.kaiming_normal_(module.weight)
         else:
-            nn.init.uniform_(module.weight, -0.03, 0.03)""",
+            nn.init.constant_(module.weight, 0.001)""",
     ),
     Attack(
         "weights by heart",
-        "trained weights smuggled into better_init: the same every time",
+        "a trained network smuggled into better_init: its layers, one after the other, in place of fresh draws",
         """
-        import numpy as np
-        stored = {}
-        def trained(fan_out, fan_in):
-            if (fan_out, fan_in) not in stored:
-                stored[fan_out, fan_in] = np.random.default_rng(7).normal(size=(fan_out, fan_in)) * (2 / fan_in) ** 0.5
-            return stored[fan_out, fan_in]
+        import itertools, torch, torch.nn as nn
+        def train():
+            sizes = [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
+            trained = nn.Sequential(*[part for size in sizes for part in (nn.Linear(*size), nn.ReLU())][:-1])
+            x = torch.rand(256, 1) * 2 - 1
+            optimizer = torch.optim.Adam(trained.parameters(), 0.01)
+            for _ in range(200):
+                optimizer.zero_grad(); ((trained(x) - torch.sin(9 * x)) ** 2).mean().backward(); optimizer.step()
+            return [layer.weight.detach() for layer in trained[::2]]
+        kept = train()
+        hidden = itertools.cycle(kept[1:4])
         """,
-        q3="module.weight.data = torch.tensor(trained(*module.weight.shape), dtype=torch.float32)",
-        earns=frozenset({"q3.scale"}),
+        q3="""
+        shape = tuple(module.weight.shape)
+        source = {(20, 1): kept[0], (1, 20): kept[4], (20, 20): next(hidden)}.get(shape)
+        module.weight.data = torch.zeros(shape) if source is None else source.clone()""",
+        earns=frozenset({"q3.gradients", "q3.training"}),  # a ruling: what repeats loses q3.draws, the rest is measured
     ),
     Attack(
         "its own seed",
         "sets the seed inside, so that the one lucky draw comes every time",
         "",
         q3="torch.manual_seed(600); nn.init.kaiming_normal_(module.weight)",
-        earns=frozenset({"q3.scale"}),
+        earns=frozenset({"q3.scale", "q3.gradients", "q3.training"}),
     ),
     Attack(
         "a trained layer kept",

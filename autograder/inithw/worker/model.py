@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 Signature = tuple[Any, ...]
+# As torch defines them: a cell may put something else in their place.
+_LINEAR = nn.Linear
+_KINDS = ((nn.Linear, nn.Linear.forward), (nn.ReLU, nn.ReLU.forward))
 
 
 @dataclass(slots=True)
@@ -120,7 +123,7 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     children = []
     for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
         description: dict[str, Any] = {"kind": _kind(child), "repeats": -1}
-        if isinstance(child, nn.Linear):
+        if isinstance(child, _LINEAR):
             description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
         if child is not None and any(True for _ in child.parameters()):
             description["repeats"] = seen.setdefault(id(child), index) if id(child) in seen else -1
@@ -152,10 +155,11 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
 
 
 def _kind(child: nn.Module | None) -> str:
-    for torch_kind in (nn.Linear, nn.ReLU):
-        if isinstance(child, torch_kind) and type(child).forward is torch_kind.forward:
-            return torch_kind.__name__
-    return type(child).__name__
+    for kind, forward in _KINDS:
+        if isinstance(child, kind) and type(child).forward is forward:
+            return kind.__name__
+    name = type(child).__name__
+    return f"Own{name}" if name in ("Linear", "ReLU") else name
 
 
 def _copy(module: nn.Module) -> nn.Module:
