@@ -174,9 +174,7 @@ def test_a_student_runs_answers_checks_and_hands_in(page, folder):
 
     page.keyboard.press("Control+s")
     saved = folder / "my homework.ipynb"
-    deadline = time.monotonic() + 30
-    while "one millionth" not in saved.read_text("utf-8") and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_until_saved(saved, "Nothing written: my homework.ipynb")
     written = run(page, last)
     expect(written).to_contain_text("Wrote my homework-written.html from my homework.ipynb as last saved.")
     expect(written).to_contain_text("Not answered yet: W2, W3")
@@ -190,6 +188,15 @@ def test_a_student_runs_answers_checks_and_hands_in(page, folder):
     )
     record = json.loads(graded.stdout)
     assert (record["status"], record["score"]) == ("graded", 10.0), record["messages"]
+
+
+def wait_until_saved(path, text):
+    """Wait until a file holds `text` and is not being written any more."""
+    deadline, size = time.monotonic() + 60, -1
+    while text not in path.read_text("utf-8") or path.stat().st_size != size:
+        assert time.monotonic() < deadline, f"{path.name} was not saved"
+        size = path.stat().st_size
+        time.sleep(1)
 
 
 def playwright_expect():
