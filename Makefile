@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test verify dist bench bench-notebook bench-attacks otter-corpus mutants single-seed keys lint clean
+.PHONY: help setup grade browser test verify dist bench bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -69,6 +69,17 @@ bench: setup ## time and memory of grading one submission, beside stock Otter (2
 
 bench-notebook: setup ## time of the reference notebook; SEED=FILE: beside the homework it was made from
 	@$(BIN)/python tests/bench_notebook.py $(if $(SEED),--seed "$(SEED)")
+
+attacks: setup ## every hostile notebook in every setting: here, in a plain container, as an ordinary user (as root)
+	@$(BIN)/python -m tests.attacks
+
+bench-walls: setup ## what the walls cost per submission
+	@$(BIN)/python tests/bench_walls.py
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## feed the reader of submissions hostile bytes for FUZZ_SECONDS (60)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet -c constraints.txt 'atheris>=3,<4'
+	@$(BIN)/python tests/fuzz_submission.py -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1
 
 bench-attacks: setup ## hostile notebooks against stock Otter and against the engine (as root; about 10 minutes)
 	@$(BIN)/python -m tests.bench_attacks

@@ -1,4 +1,4 @@
-"""Hostile submissions: each says what it tries and what it may earn; `proving_ground` tries them and sees what came of it.
+"""Hostile submissions: each says what it tries and what it may earn; `proving_ground` tries them and looks around.
 
 `python -m tests.attacks` runs them all in every setting and prints the table.
 """

@@ -124,7 +124,8 @@ ESCAPING = (
         "the kernel's depths",
         "bpf, io_uring, userfaultfd, perf, keyrings, modules",
         """
-        for number, arguments in ((321, (0, 0, 0)), (425, (1, 0)), (323, (0,)), (298, (0, 0, -1, -1, 0)), (175, (0, 0, 0)), (246, (0, 0, 0, 0))):
+        calls = {321: (0, 0, 0), 425: (1, 0), 323: (0,), 298: (0, 0, -1, -1, 0), 175: (0, 0, 0), 246: (0, 0, 0, 0)}
+        for number, arguments in calls.items():
             ctypes.set_errno(0); libc.syscall(number, *arguments)
             if ctypes.get_errno() not in (1, 38): touch(SHARED)
         """,
@@ -159,9 +160,9 @@ ESCAPING = (
         "kernel settings",
         "writes to /proc/sys, /sys and its own oom score",
         """
-        for path in ("/proc/sys/kernel/core_pattern", "/proc/self/oom_score_adj", f"/proc/{JUDGE}/oom_score_adj", "/sys/kernel/mm/ksm/run"):
+        for path in ("sys/kernel/core_pattern", "self/oom_score_adj", f"{JUDGE}/oom_score_adj", "sysrq-trigger"):
             try:
-                with open(path, "w") as file: file.write("-1000" if "oom" in path else "x")
+                with open("/proc/" + path, "w") as file: file.write("-1000" if "oom" in path else "h")
                 touch(SHARED)
             except OSError: pass
         """,

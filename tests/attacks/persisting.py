@@ -42,7 +42,8 @@ PERSISTING = (
         "starts a shell in the background",
         """
         import subprocess
-        subprocess.Popen(["sh", "-c", f"while sleep 0.1; do date > {SHARED}/canary-{TOKEN}; done"], start_new_session=True)
+        script = f"while sleep 0.1; do date > {SHARED}/canary-{TOKEN}; done"
+        subprocess.Popen(["sh", "-c", script], start_new_session=True)
         """,
         telling=True,
     ),
@@ -67,9 +68,9 @@ PERSISTING = (
         "cron",
         "writes jobs where cron and systemd look",
         """
-        for place in ("/etc/cron.d", "/var/spool/cron/crontabs", "/etc/cron.hourly", "/etc/systemd/system", "/etc/init.d"):
+        for place in ("cron.d", "cron.hourly", "systemd/system", "init.d", "../var/spool/cron/crontabs"):
             try:
-                touch(place)
+                touch(os.path.join("/etc", place))
             except OSError:
                 pass
         """,
@@ -79,7 +80,7 @@ PERSISTING = (
         ".pth, sitecustomize and usercustomize wherever Python looks",
         """
         import site, sysconfig
-        places = [*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("stdlib"), PROJECT, "/usr/lib/python3/dist-packages"]
+        places = [*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("stdlib"), PROJECT]
         for place in places:
             for name in (f"canary-{TOKEN}.pth", f"canary-{TOKEN}.py"):
                 try:

@@ -87,8 +87,9 @@ READING = (
         "neighbours' folders",
         "looks into the folders of other workers",
         """
-        found = [name for folder in glob.glob(os.path.dirname(os.getcwd()) + "/inithw-*") for name in os.listdir(folder)]
-        tell(found)
+        others = set(glob.glob(os.path.dirname(os.getcwd()) + "/inithw-*")) - {os.getcwd()}
+        if [os.listdir(folder) for folder in others]:
+            touch(SHARED)
         """,
     ),
     Attack(

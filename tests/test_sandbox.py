@@ -1,0 +1,192 @@
+"""The judge's side of a worker: who it becomes, what it leaves, and when nothing is run at all."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+from inithw import sandbox as sandboxes
+from inithw.sandbox import Sandbox, SandboxError, exceeds, remove_tree
+
+ROOT = sys.platform == "linux" and os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
+
+
+def deep(folder: Path, levels: int, name: str) -> None:
+    """Make folders within folders: deeper than any path can name, without leaving this process's own folder."""
+    code = f"import os\nos.chdir({str(folder)!r})\nfor _ in range({levels}): os.mkdir({name!r}); os.chdir({name!r})\n"
+    subprocess.run([sys.executable, "-c", code + "open('deepest', 'wb').write(bytes(9 << 20))"], check=True)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "scratch"
+
+
+def test_files_are_counted_wherever_they_lie(folder):
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "file").write_bytes(bytes(5000))
+    assert not exceeds(folder, 6100)
+    assert exceeds(folder, 5900)
+
+
+def test_many_empty_files_count_too(folder):
+    for number in range(100):
+        (folder / str(number)).touch()
+    assert exceeds(folder, 50_000)
+    assert not exceeds(folder, 52_000)
+
+
+def test_what_links_point_to_does_not_count(folder, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(1 << 20))
+    (folder / "link").symlink_to(tmp_path / "large")
+    (folder / "out").symlink_to(tmp_path)
+    assert not exceeds(folder, 10_000)
+
+
+def test_files_below_paths_too_long_to_name_are_too_much(folder):
+    deep(folder, 100, "d" * 100)
+    assert exceeds(folder, 10 << 20)
+    remove_tree(folder)
+    assert not folder.exists()
+
+
+def test_a_folder_of_three_thousand_levels_is_removed(folder):
+    deep(folder, 3000, "d")
+    remove_tree(folder)
+    assert not folder.exists()
+
+
+def test_closed_folders_are_too_much_for_an_ordinary_user_and_are_removed():
+    code = """
+    import os, sys
+    from pathlib import Path
+    from inithw.sandbox import exceeds, remove_tree
+    folder = Path(sys.argv[1], "scratch")
+    folder.mkdir()
+    assert not exceeds(folder, 10000)
+    (folder / "shut" / "inner").mkdir(parents=True)
+    (folder / "shut" / "inner" / "file").touch()
+    (folder / "shut" / "inner").chmod(0)
+    (folder / "shut").chmod(0o300)
+    assert exceeds(folder, 10000)
+    remove_tree(folder)
+    assert not folder.exists()
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        os.chmod(place, 0o777)
+        user = ["setpriv", "--reuid=12321", "--regid=12321", "--clear-groups"] if ROOT else []
+        subprocess.run([*user, sys.executable, "-c", textwrap.dedent(code), place], check=True, cwd="/")
+
+
+def test_no_link_is_followed_when_a_folder_is_removed(folder, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("text")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "link").symlink_to(tmp_path / "kept")
+    (folder / "link").symlink_to(tmp_path / "kept")
+    (folder / "\udcff\n").touch()
+    remove_tree(folder)
+    assert not folder.exists()
+    assert (tmp_path / "kept" / "file").read_text() == "text"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers have nothing of their own")
+def test_no_two_graders_on_a_machine_share_a_slot():
+    first = sandboxes._claim_slots(3)
+    second = sandboxes._claim_slots(3)
+    claimed = [slot.claim.getsockname() for slot in (*first, *second)]
+    assert len(set(claimed)) == 6
+    if ROOT:
+        assert len({slot.uid for slot in (*first, *second)}) == 6
+    for slot in (*first, *second):
+        slot.claim.close()
+    again = sandboxes._claim_slots(1)
+    assert again[0].claim.getsockname() in claimed  # what is closed is free again
+    again[0].claim.close()
+
+
+@needs_root
+def test_a_user_with_processes_of_its_own_is_nobody_for_us():
+    slots = sandboxes._claim_slots(1)
+    slots[0].claim.close()
+    user = str(slots[0].uid)
+    with subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "sleep", "60"]) as other:
+        try:
+            while not sandboxes._in_use(slots[0].uid):
+                assert other.poll() is None
+            others = sandboxes._claim_slots(1)
+            assert others[0].uid != slots[0].uid
+            others[0].claim.close()
+        finally:
+            other.kill()
+
+
+def test_systems_without_walls_are_refused_with_what_the_option_means(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxError, match="--allow-unsandboxed students' code runs with all your rights"):
+        Sandbox()
+    Sandbox(unsandboxed=True)
+
+
+def test_systems_that_cannot_fork_are_refused_even_so(monkeypatch):
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(SandboxError, match="cannot fork"):
+        Sandbox(unsandboxed=True)
+
+
+# No Landlock, and not root: neither of the two walls of which one must be up.
+WITHOUT_WALLS = """
+import os, pyseccomp, sys
+from pathlib import Path
+table = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+table.add_rule(pyseccomp.ERRNO(38), "landlock_create_ruleset")
+table.load()
+from inithw.grading import grade
+from inithw.records import Limits
+from inithw.sandbox import Sandbox
+path = Path(sys.argv[1], "homework.py")
+path.write_text("import torch.nn as nn\\ndef better_init(module):\\n    return None\\n")
+with Sandbox(unsandboxed=len(sys.argv) > 2) as sandbox:
+    record = grade(path, key=b"key", sandbox=sandbox, limits=Limits())
+print(record.status, record.message)
+"""
+
+
+@pytest.mark.skipif(not ROOT, reason="the two settings are emulated by giving up rights")
+@pytest.mark.parametrize("agreed", [False, True])
+def test_without_required_walls_nothing_is_run_unless_agreed_to(agreed):
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        os.chmod(place, 0o777)
+        command = ["setpriv", "--reuid=12321", "--regid=12321", "--clear-groups", sys.executable, "-c", WITHOUT_WALLS]
+        done = subprocess.run(
+            [*command, place, *(["agreed"] if agreed else [])], capture_output=True, text=True, check=True, cwd="/"
+        )
+    if agreed:
+        assert done.stdout.startswith("graded")
+    else:
+        assert done.stdout.startswith("infrastructure_error")
+        assert "landlock is down: this kernel has no Landlock" in done.stdout
+        assert "inithw doctor" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory stays open")
+def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
+    code = """
+    import os, subprocess, sys
+    from inithw.sandbox import Sandbox
+    look = f"open('/proc/{os.getpid()}/environ').read()"
+    run = lambda: subprocess.run([sys.executable, "-c", look], capture_output=True).returncode
+    before = run()
+    with Sandbox():
+        print(before, run())
+    """
+    user = ["setpriv", "--reuid=12321", "--regid=12321", "--clear-groups"] if ROOT else []
+    done = subprocess.run(
+        [*user, sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout.split() == ["0", "1"]
