@@ -35,10 +35,10 @@ from tests.attacks.attack import Attack, write_attack
 from tests.otter_commands import OTTER, ROOT, STOCK, generate
 
 UID = 63917
-SECONDS = 90
-"""After which stock Otter is taken to hang; an honest notebook of this size takes a tenth of it."""
+LEAST_SECONDS, TIMES_HONEST = 60, 5
+"""Stock Otter is taken to hang after so many times what it takes for the reference in the same run, which is longer."""
 LIMITS = {"cell_seconds": 5, "question_seconds": 5, "notebook_seconds": 20, "total_seconds": 45, "memory_mb": 1024}
-BOUNDS = ["prlimit", f"--as={4 << 30}", "--nproc=150", f"--fsize={64 << 20}", "--core=0", "--cpu=90"]
+BOUNDS = ["prlimit", f"--as={4 << 30}", "--nproc=150", f"--fsize={64 << 20}", "--core=0", "--cpu=600"]
 HIDDEN = "accepted = [(2 / fan_in) ** 0.5"
 """A line of a test that Otter hides from students."""
 MARK = re.compile(r"(<!-- stock otter -->\n).*?(?=\n#|\Z)", re.DOTALL)
@@ -204,8 +204,8 @@ def uploads(folder: Path) -> Iterator[tuple[Hostile, Path]]:
         yield hostile, path
 
 
-def stock(archive: Path, path: Path, folder: Path) -> Outcome:
-    """`otter run` on one upload, as a user of its own that is cleared away afterwards."""
+def stock(archive: Path, path: Path, folder: Path, patience: float) -> Outcome:
+    """`otter run` on one upload, for `patience` seconds at most, as a user that is cleared away afterwards."""
     folder.mkdir()
     os.chown(folder, UID, UID)
     command = [*BOUNDS, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
@@ -224,9 +224,9 @@ def stock(archive: Path, path: Path, folder: Path) -> Outcome:
         )
         remarks = []
         try:
-            process.wait(SECONDS)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
-            remarks.append(f"hangs (stopped after {SECONDS} s)")
+            remarks.append("hangs")
         else:
             if process.returncode < 0:
                 remarks.append(f"the grader was ended ({signal.Signals(-process.returncode).name})")
@@ -313,7 +313,7 @@ def summed(who: str, column: Sequence[tuple[Attack, Outcome]]) -> str:
     """One column in words."""
     gained = sum((got.points or 0) > worth(attack) for attack, got in column)
     without = sum(got.points is None for _, got in column)
-    hanging = sum("hangs" in str(got) for _, got in column)
+    hanging = sum("hangs" in got.remarks for _, got in column)
     shown = sum("hidden tests shown" in got.remarks for _, got in column)
     return (
         f"{who} gave {gained} of {len(column)} attacks more than their answers are worth, left {without} without "
@@ -336,13 +336,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         folder.chmod(0o711)
         archive = generate(STOCK, STOCK / "otter_config.json", folder)
-        tried = [pair for pair in (*baselines(folder), *uploads(folder)) if options.only in pair[0].attack.name]
+        attacks = [pair for pair in uploads(folder) if options.only in pair[0].attack.name]
+        tried = [*baselines(folder), *attacks]
         ours = engine([path for _, path in tried], folder)
-        rows = []
+        rows, patience = [], 600.0
         for number, ((hostile, path), our) in enumerate(zip(tried, ours, strict=True)):
             started = time.monotonic()
-            rows.append((hostile, stock(archive, path, folder / f"stock{number}"), our))
-            print(f"{hostile.attack.name}: {rows[-1][1]} | {our} ({time.monotonic() - started:.0f} s)", flush=True)
+            rows.append((hostile, stock(archive, path, folder / f"stock{number}", patience), our))
+            seconds = time.monotonic() - started
+            if number == 0:  # the reference
+                patience = max(LEAST_SECONDS, TIMES_HONEST * seconds)
+            print(f"{hostile.attack.name}: {rows[-1][1]} | {our} ({seconds:.0f} s)", flush=True)
     text = table(rows)
     print(text)
     if options.write:
