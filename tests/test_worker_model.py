@@ -66,8 +66,8 @@ def found(*cells):
             [
                 "model = nn.Sequential(nn.Linear(1, 5), nn.ReLU())" + ASSERTED.format(name="model"),
                 deep(asserted=False),
-            ]
-            + [APPLY.format(name="model")],
+                APPLY.format(name="model"),
+            ],
             ("model", "ReLU"),
             id="an attempt that failed its assertions, mended in the next cell",
         ),
