@@ -204,9 +204,7 @@ def test_the_lock_pins_exact_versions_all_of_them_from_the_constraints(dist):
 def test_neither_notebook_tools_nor_otter_nor_gpu_libraries_are_locked():
     names = {pin.split("==")[0] for pin in locked(ROOT)}
     assert {"torch", "numpy", "ipython", "matplotlib", "pyseccomp", "typer"} <= names
-    assert not [
-        name for name in names if re.search("otter|jupyter|nbconvert|ipykernel|nvidia|triton|pytest", name)
-    ]
+    assert not [name for name in names if re.search("otter|jupyter|nbconvert|ipykernel|nvidia|triton|pytest", name)]
 
 
 def test_a_package_without_a_version_is_named(tmp_path):
