@@ -41,15 +41,15 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(statistics.layer_correlation):.2f}; zero was expected"
         raise _lost(found, name_draws(init))
+    if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):
+        found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
+        raise _lost(found, name_draws(init))
     if _most(~(statistics.offset <= THRESHOLDS.offset)):
         sample = max((*init.networks, *init.layers), key=lambda sample: abs(_mean(sample)) / _std(sample))
         found = (
             f"the weights {_where(sample)} had mean {_mean(sample):.3g} and standard deviation {_std(sample):.3g}; "
             "a mean of zero was expected"
         )
-        raise _lost(found, name_draws(init))
-    if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):
-        found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise _lost(found, name_draws(init))
     for sample in (*init.networks, *init.layers):
         if np.any(sample.biases != 0):  # NaN too

@@ -130,9 +130,9 @@ def name_draws(init: InitEvidence) -> Mistake | None:
         return SEEDED
     if np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation:
         return FIXED_WEIGHTS
-    if np.median(statistics.offset) > THRESHOLDS.offset:
-        return _name_offset(samples, statistics)
-    return REPEATED if np.median(statistics.row_correlation) > THRESHOLDS.row_correlation else None
+    if np.median(statistics.row_correlation) > THRESHOLDS.row_correlation:
+        return REPEATED  # before the offset: the mean of a few different weights is far from zero by chance
+    return _name_offset(samples, statistics) if np.median(statistics.offset) > THRESHOLDS.offset else None
 
 
 def name_scale(init: InitEvidence) -> Mistake | None:
