@@ -8,6 +8,7 @@ ESCAPING = (
         "changes a file that every user may write",
         "open(WRITABLE, 'a').write('x')",
         telling=True,
+        landlock=True,
     ),
     Attack(
         "a hard link",
@@ -18,13 +19,14 @@ ESCAPING = (
         "moving a file out",
         "moves its own file into a folder open to all",
         "open('f', 'w').close(); os.rename('f', f'{SHARED}/canary-{TOKEN}')",
+        landlock=True,
     ),
     Attack(
         "emptying by reading",
         "opens a file read-only and truncated",
         "os.open(WRITABLE, os.O_RDONLY | os.O_TRUNC); os.truncate(WRITABLE, 0)",
     ),
-    Attack("removing", "removes a file in a folder open to all", "os.remove(WRITABLE)"),
+    Attack("removing", "removes a file in a folder open to all", "os.remove(WRITABLE)", landlock=True),
     Attack(
         "through /proc",
         "reaches outside by the magic links of /proc",

@@ -337,6 +337,7 @@ FORGING = (
                 pass
         """,
         telling=True,
+        landlock=True,
     ),
     Attack(
         "results on standard output",

@@ -143,6 +143,7 @@ PERSISTING = (
                 pass
         """,
         telling=True,
+        landlock=True,
     ),
     Attack(
         "shared memory",

@@ -9,8 +9,19 @@ READING = (
         "tell(open(CLOSED).read())",
         telling=True,
     ),
-    Attack("a file open to all", "reads a file that every user may read", "tell(open(PUBLIC).read())", telling=True),
-    Attack("another's submission", "reads the neighbour's notebook in the same batch", "tell(open(NEIGHBOUR).read())"),
+    Attack(
+        "a file open to all",
+        "reads a file that every user may read",
+        "tell(open(PUBLIC).read())",
+        telling=True,
+        landlock=True,
+    ),
+    Attack(
+        "another's submission",
+        "reads the neighbour's notebook in the same batch",
+        "tell(open(NEIGHBOUR).read())",
+        landlock=True,
+    ),
     Attack("a folder of submissions", "lists the batch", "tell(os.listdir(os.path.dirname(NEIGHBOUR)))"),
     Attack(
         "the environment",
