@@ -59,7 +59,7 @@ browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a
 
 test: lint browser ## everything CI runs: style, imports, types, stale files, tests with coverage
 	@$(BIN)/inithw build --check
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist

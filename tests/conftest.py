@@ -62,17 +62,24 @@ def limits():
 @pytest.fixture(scope="session")
 def executed(tmp_path_factory):
     """The reference notebook, renamed, after a run from top to bottom in a real Jupyter kernel: (folder, notebook)."""
+    from filelock import FileLock
     from nbclient import NotebookClient
 
     folder = tmp_path_factory.mktemp("student")
     shutil.copytree(ROOT / "assignment/tests", folder / "tests")
     shutil.copy(ROOT / "solutions/homework.ipynb", folder / "my homework (2).ipynb")
-    notebook = nbformat.read(folder / "my homework (2).ipynb", as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute(
-        env=without_coverage()
-    )
-    nbformat.write(notebook, folder / "my homework (2).ipynb")
-    return folder, notebook
+    # One run is enough for all processes of pytest-xdist.
+    base = tmp_path_factory.getbasetemp()
+    result = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "executed.ipynb"
+    with FileLock(f"{result}.lock"):
+        if not result.exists():
+            notebook = nbformat.read(folder / "my homework (2).ipynb", as_version=4)
+            NotebookClient(
+                notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+            ).execute(env=without_coverage())
+            nbformat.write(notebook, result)
+    shutil.copy(result, folder / "my homework (2).ipynb")
+    return folder, nbformat.read(result, as_version=4)
 
 
 @pytest.fixture(scope="session")

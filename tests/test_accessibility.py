@@ -20,7 +20,6 @@ DOCUMENTS = {
         for path in ("assignment/README.md", "solutions/written-answers.md", "docs/teaching-notes.md")
     },
 }
-pytestmark = pytest.mark.xdist_group("notebook")  # shares its execution
 
 
 def prose(name):

@@ -37,7 +37,6 @@ LEFT_OUT = {
     "q2": "Not checked here: whether the numbers are the norms",
     "q3": "Not checked here: the scale of the weights",
 }
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ NORMS = {  # of the seed homework, solved with He initialization
     "gnorms_better": [1.83673, 6.71520, 4.59722, 5.04950, 7.20432],
 }
 FINAL_LOSSES = [0.01118, 0.1298, np.nan, 0.00407, 0.134]
-pytestmark = pytest.mark.xdist_group("notebook")  # one execution is enough
 
 
 def cells(path, kind="code"):

@@ -17,7 +17,6 @@ DOCUMENT = (ROOT / "solutions/written-answers.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (W\d+)\b[^\n]*\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))
 NUMBER = r"([-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)"
 FIGURES = ("show", "compare", "visualize", "show_training", "show_gnorms", "show_losses")
-pytestmark = pytest.mark.xdist_group("written answers")
 
 
 @pytest.fixture(scope="module")
