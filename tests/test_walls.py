@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from inithw import doctor
 from inithw.worker import walls
-from inithw.worker.walls import WALLS, WallPlan, build_filter, readable_by
+from inithw.worker.walls import WALLS, build_filter, readable_by
 from rich.console import Console
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
@@ -553,7 +553,7 @@ for name in {names!r}:
 table.load()
 """
 NO_LANDLOCK = WITHOUT.format(names=["landlock_create_ruleset"])
-DEFAULT_REQUIRED = WallPlan.__dataclass_fields__["required"].default
+DEFAULT_REQUIRED = walls.REQUIRED
 
 
 def test_without_landlock_and_without_another_user_nothing_is_run(behind: Behind) -> None:

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inithw.worker.walls import WALLS, WallPlan, raise_walls
+from inithw.worker.walls import REQUIRED, WALLS, WallPlan, raise_walls
 
 TOGETHER = "all together"
 _ATTEMPT_SECONDS = 30  # generous: a machine under load
@@ -92,13 +92,15 @@ def print_findings(findings: list[Finding], console: Console) -> bool:
     table.add_column("keeps out")
     for finding in findings:
         color = {"up": "green", "partly": "yellow", "down": "red"}[finding.state]
-        kept = f"{len(finding.keeps_out)} of these attempts" if finding.name == TOGETHER else ", ".join(finding.keeps_out)
+        kept = (
+            f"{len(finding.keeps_out)} of these attempts" if finding.name == TOGETHER else ", ".join(finding.keeps_out)
+        )
         table.add_row(
             finding.name, f"[{color}]{finding.state}[/]", escape("; ".join(filter(None, [kept, finding.detail])))
         )
     console.print(table)
     up = {finding.name for finding in findings if finding.state != "down"}
-    missing = [group for group in WallPlan.__dataclass_fields__["required"].default if not up & set(group)]
+    missing = [group for group in REQUIRED if not up & set(group)]
     if up and "landlock" not in up:
         console.print(
             "Without Landlock, students' code can read what every user of this machine can read, and write where every "

@@ -9,7 +9,7 @@ CHAIN = """model = nn.Sequential(
 WRONG = {
     "q1": CHAIN.format("Tanh"),
     "q2": "gnorm = param.grad.abs().sum()",
-    "q3": "nn.init.constant_(module.weight, 0.02)",
+    "q3": "nn.init.constant_(module.weight, 1e-5)",
 }
 """Wrong answers to all three questions: what a forger wants accepted."""
 

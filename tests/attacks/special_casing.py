@@ -33,7 +33,7 @@ SPECIAL_CASING = (
         if torch.initial_seed() == 600:
             nn.init.kaiming_normal_(module.weight)
         else:
-            nn.init.constant_(module.weight, 0.001)""",
+            nn.init.constant_(module.weight, 1e-5)""",
     ),
     Attack(
         "weights by heart",

@@ -31,6 +31,16 @@ except (ImportError, RuntimeError, OSError) as _error:
     _NO_SECCOMP = f"{_error}; install the package pyseccomp and the system library libseccomp (libseccomp2)"
 
 
+REQUIRED: tuple[tuple[str, ...], ...] = (
+    ("no_new_privs",),
+    ("capabilities",),
+    ("limits",),
+    ("seccomp",),
+    ("uid", "landlock"),  # without either, the child could write wherever the judge can
+)
+"""Of each group one wall at least must be up, or nothing is run."""
+
+
 @dataclass(frozen=True, slots=True)
 class WallPlan:
     """What a child may still do.
@@ -61,13 +71,7 @@ class WallPlan:
     cpu: int | None = None
     keep: tuple[int, ...] | None = None
     hidden: tuple[str, ...] = ()
-    required: tuple[tuple[str, ...], ...] = (
-        ("no_new_privs",),
-        ("capabilities",),
-        ("limits",),
-        ("seccomp",),
-        ("uid", "landlock"),  # without either, the child could write wherever the judge can
-    )
+    required: tuple[tuple[str, ...], ...] = REQUIRED
 
 
 class WallsDownError(Exception):
