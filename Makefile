@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test verify dist bench bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
+.PHONY: help setup grade browser test verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -66,6 +66,9 @@ dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for st
 
 bench: setup ## time and memory of grading one submission, beside stock Otter (2 minutes)
 	@$(BIN)/python -m tests.bench_otter
+
+bench-gradescope: setup ## the real zip, set up and run under Gradescope's limits; beside stock Otter (as root; 10 minutes)
+	@$(BIN)/python -m tests.bench_gradescope --stock
 
 bench-notebook: setup ## time of the reference notebook; SEED=FILE: beside the homework it was made from
 	@$(BIN)/python tests/bench_notebook.py $(if $(SEED),--seed "$(SEED)")
