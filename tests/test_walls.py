@@ -714,7 +714,8 @@ SETTINGS = {
 @pytest.mark.parametrize("setting", SETTINGS if ROOT else ["as we are"])
 def test_nothing_that_works_without_walls_works_behind_all_of_them(setting: str) -> None:
     wrapper, uid = SETTINGS.get(setting, ((), None))
-    code = f"import json, dataclasses as d, inithw.doctor as i; print(json.dumps([d.astuple(r) for r in i.examine({uid})]))"
+    examine = f"print(json.dumps([d.astuple(r) for r in i.examine({uid})]))"
+    code = f"import json, dataclasses as d, inithw.doctor as i; {examine}"
     done = subprocess.run([*wrapper, sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     rows = {row[0]: doctor.Finding(*row) for row in json.loads(done.stdout)}
     assert list(rows) == [*WALLS, doctor.TOGETHER]
