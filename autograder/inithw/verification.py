@@ -1,4 +1,4 @@
-"""The release gate: reference full marks, skeleton zero, every labelled answer exactly as declared."""
+"""The release gate: reference full marks, skeleton zero, labelled answers exactly as declared, attacks contained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,24 @@ def differences(declared: Declared, grade: Grade) -> list[str]:
 
 
 def verify(root: Path, settings: Settings, console: Console) -> int:
-    """Grade everything whose grade is known, print every difference, and return how many submissions differ.
+    """Grade everything whose grade is known, try every attack, and print what is not as declared.
 
     Args:
         root: The project's folder, with the corpus in `tests/`.
         settings: Key and limits to grade with.
         console: Where to print.
+
+    Returns:
+        How many submissions were graded otherwise, or got what they should not.
     """
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        return _verify_grades(root, settings, console, progress) + _verify_attacks(root, console, progress)
+
+
+def _verify_grades(root: Path, settings: Settings, console: Console, progress: Progress) -> int:
     with (
         Sandbox(jobs := min(os.cpu_count() or 1, 8)) as sandbox,
         tempfile.TemporaryDirectory(prefix="inithw-verify-") as folder,
-        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
     ):
         declared = [*_releases(root), *_labelled(root, Path(folder))]
         task = progress.add_task("grading what is known", total=len(declared))
@@ -97,15 +104,29 @@ def verify(root: Path, settings: Settings, console: Console) -> int:
             jobs=jobs,
             on_done=lambda: progress.advance(task),
         )
-        wrong = 0
-        for one, grade in zip(declared, grades, strict=True):
-            if found := differences(one, grade):
-                wrong += 1
-                console.print(f"[bold]{escape(one.name)}[/]")
-                for line in found:
-                    console.print(f"  {escape(line)}")
+        found = {one.name: differences(one, grade) for one, grade in zip(declared, grades, strict=True)}
+    wrong = _print_lines(found, console)
     console.print(f"{len(declared) - wrong} of {len(declared)} submissions graded exactly as declared")
     return wrong
+
+
+def _verify_attacks(root: Path, console: Console, progress: Progress) -> int:
+    proving_ground = _from_tests(root, "tests.attacks.proving_ground")
+    task = progress.add_task("trying attacks", total=len(proving_ground.ATTACKS))
+    outcomes = proving_ground.run(skeleton=root / SKELETON, on_done=lambda _outcome: progress.advance(task))
+    breached = _print_lines({outcome.name: outcome.breaches for outcome in outcomes}, console)
+    console.print(f"{len(outcomes) - breached} of {len(outcomes)} attacks contained")
+    return breached
+
+
+def _print_lines(found: Mapping[str, Sequence[str]], console: Console) -> int:
+    """Print the lines under each name that has any; how many have."""
+    for name, lines in found.items():
+        if lines:
+            console.print(f"[bold]{escape(name)}[/]")
+            for line in lines:
+                console.print(f"  {escape(line)}")
+    return sum(map(bool, found.values()))
 
 
 def _releases(root: Path) -> list[Declared]:
