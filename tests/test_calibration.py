@@ -188,6 +188,12 @@ def test_the_stopping_rule_ends_as_often_as_counted_over_all_paths(good):
     assert passed + lost == pytest.approx(1)
 
 
+def test_no_look_stops_against_what_half_of_the_networks_say(on_file):
+    looks = on_file[0].looks
+    assert all(2 * look.lost_at < look.runs <= 2 * look.passed_at for look in looks)
+    assert looks[-1].lost_at + 1 == looks[-1].passed_at
+
+
 def test_a_right_answer_is_usually_decided_at_the_first_look(on_file):
     (first, *_), measured = on_file[0].looks, on_file[1]
     for family in RIGHT:

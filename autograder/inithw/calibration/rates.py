@@ -32,7 +32,7 @@ RULE = (
     f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks.",
     f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
     f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
-    "with 'passed' where so many would have at most that for the best of the families that must lose this item. Once "
+    "with 'passed' where so many would have at most that for the best of the families that must lose this item, never against what half of them say. Once "
     f"a number would be both, and in any case at {NETWORKS}, half of the networks decide.",
 )
 """How thresholds follow from measurements, and verdicts from thresholds."""
@@ -204,13 +204,13 @@ def choose_looks(worst_right: float, best_wrong: float) -> tuple[Look, ...]:
     """
     looks = []
     for runs in range(RUNS_PER_LOOK, NETWORKS + 1, RUNS_PER_LOOK):
-        counts = np.arange(runs + 1)
+        counts, half = np.arange(runs + 1), (runs + 1) // 2
         lost_at = int(np.sum(stats.binom.cdf(counts, runs, worst_right) <= LOOK_ERROR)) - 1
         passed_at = runs + 1 - int(np.sum(stats.binom.sf(counts - 1, runs, best_wrong) <= LOOK_ERROR))
         if lost_at + 1 >= passed_at or runs == NETWORKS:
-            looks.append(Look(runs, (runs - 1) // 2, (runs - 1) // 2 + 1))
+            looks.append(Look(runs, half - 1, half))
             break
-        looks.append(Look(runs, lost_at, passed_at))
+        looks.append(Look(runs, min(lost_at, half - 1), max(passed_at, half)))
     return tuple(looks)
 
 
