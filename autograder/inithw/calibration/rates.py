@@ -32,7 +32,8 @@ RULE = (
     f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks.",
     f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
     f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
-    "with 'passed' where so many would have at most that for the best of the families that must lose this item, never against what half of them say. Once "
+    "with 'passed' where so many would have at most that for the best of the families that must lose this item, "
+    "never against what half of the networks say. Once "
     f"a number would be both, and in any case at {NETWORKS}, half of the networks decide.",
 )
 """How thresholds follow from measurements, and verdicts from thresholds."""
