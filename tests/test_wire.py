@@ -93,5 +93,4 @@ def test_sending_to_a_closed_worker_says_that_it_is_gone(pair):
     near, far = pair
     far.close()
     with pytest.raises(wire.ClosedError):
-        for _ in range(100):
-            wire.send_floats(near, np.zeros(1 << 16))
+        wire.send_floats(near, np.zeros(1 << 16))

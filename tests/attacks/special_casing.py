@@ -55,7 +55,6 @@ SPECIAL_CASING = (
         shape = tuple(module.weight.shape)
         source = {(20, 1): kept[0], (1, 20): kept[4], (20, 20): next(hidden)}.get(shape)
         module.weight.data = torch.zeros(shape) if source is None else source.clone()""",
-        earns=frozenset({"q3.gradients", "q3.training"}),  # a ruling: what repeats loses q3.draws, the rest is measured
     ),
     Attack(
         "its own seed",
