@@ -46,7 +46,7 @@ def test_an_answer_is_graded_as_declared(answer, root, tmp_path, sandbox):
 
 
 @pytest.mark.parametrize("key", [b"one", b"another", b"a third"])
-@pytest.mark.parametrize("answer", [answer for answer in ANSWERS if answer.name in NEAR_A_THRESHOLD], ids=str)
+@pytest.mark.parametrize("answer", [a for a in ANSWERS if a.name in NEAR_A_THRESHOLD], ids=lambda answer: answer.stem)
 def test_another_key_changes_no_verdict_near_a_threshold(answer, key, root, tmp_path, sandbox):
     declared, record, _evidence = graded(answer, root, tmp_path, sandbox, key)
     assert differences(declared, record) == []

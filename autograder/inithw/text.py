@@ -15,6 +15,7 @@ _ESCAPE = re.compile(
 )
 _BREAK = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LOOKED_AT = 100  # times the limit
 # Drawn as nothing although Unicode calls them letters or marks.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
 
@@ -33,8 +34,10 @@ def clean(text: str, limit: int) -> str:
 
     Args:
         text: Anything a student could have written.
-        limit: Longest result in characters, at least 1; a longer text ends in an ellipsis.
+        limit: Longest result in characters, at least 1; a longer text ends in an ellipsis. Of a megabyte, only the
+            beginning is looked at.
     """
+    text = text[: _LOOKED_AT * limit]
     text = _BREAK.sub(" ", _ESCAPE.sub("", replace_surrogates(text)))
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf") and c not in _INVISIBLE)
     return text if len(text) <= limit else text[: limit - 1] + "…"
