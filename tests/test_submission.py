@@ -1,8 +1,8 @@
 """The reader takes what students really hand in, refuses the rest in one line, and follows nothing anywhere."""
 
 import contextlib
-import hashlib
 import gzip
+import hashlib
 import io
 import json
 import os
