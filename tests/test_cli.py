@@ -11,17 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.submissions.answer import ITEMS
+
 INITHW = [sys.executable, "-m", "inithw.cli"]
-ITEMS = {
-    "q1.layers": 1.0,
-    "q1.forward": 1.0,
-    "q2.norms": 2.0,
-    "q2.general": 1.0,
-    "q3.draws": 1.0,
-    "q3.scale": 2.0,
-    "q3.gradients": 1.0,
-    "q3.training": 1.0,
-}
 
 
 def run(*arguments, cwd, **options):
