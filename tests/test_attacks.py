@@ -1,12 +1,12 @@
 """Every attack is contained: in full as this machine is, a telling sample with fewer rights."""
 
-import os
 import sys
 
 import pytest
 
 from tests.attacks import ATTACKS
 from tests.attacks.__main__ import SETTINGS, claimed, try_in
+from tests.rights import needs_other_users
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
 SAMPLE = [attack.name for attack in ATTACKS if attack.telling]
@@ -25,7 +25,7 @@ def test_every_attack_is_contained():
     assert breaches("as it is") == {}
 
 
-@pytest.mark.skipif(sys.platform == "linux" and os.geteuid() != 0, reason="only root can give up rights")
+@needs_other_users  # rights are given up
 @pytest.mark.parametrize("setting", EMULATED)
 def test_telling_attacks_are_contained_with_fewer_rights(setting):
     assert breaches(setting, SAMPLE) == {}

@@ -136,6 +136,13 @@ def saved(linear):
     nn.init.kaiming_normal_(linear.weight)
 
 
+def saved_alike(linear):
+    """As those of a trained network: other in each layer, yet with something in common."""
+    saved(linear)
+    torch.manual_seed(99)
+    linear.weight.add_(nn.init.kaiming_normal_(torch.empty_like(linear.weight)), alpha=0.5)
+
+
 def homework_only(linear):
     if linear.in_features in (1, 20) and linear.out_features in (1, 20):
         nn.init.kaiming_normal_(linear.weight)
@@ -195,7 +202,14 @@ WRONG = {
         {"draws": "q3.repeated"},
     ),
     "seed inside": (weights(seeded), {"draws": "q3.seeded"}),
-    "the same five layers every time": (weights(saved), {"draws": "q3.fixed_weights"}),
+    "the same five layers every time": (
+        weights(saved),
+        dict.fromkeys(("draws", "gradients", "training"), "q3.fixed_weights"),
+    ),
+    "the same five layers, somewhat alike": (
+        weights(saved_alike),
+        dict.fromkeys(("draws", "gradients", "training"), "q3.fixed_weights"),
+    ),
     "no effect": (weights(lambda linear: linear.weight + 1), dict.fromkeys(CHECKS, "q3.no_effect")),
     "rescaled": (
         weights(lambda linear: linear.weight.mul_((2 / linear.in_features) ** 0.5)),
@@ -217,7 +231,7 @@ LEFT_OPEN = {
     "root missing, both": {"gradients"},
     "gain 1/5": {"gradients", "training"},
     "seed inside": {"scale", "gradients", "training"},
-    "the same five layers every time": {"scale", "gradients", "training"},
+    **{f"the same five layers{how}": {"scale"} for how in (" every time", ", somewhat alike")},
     "sparse": {"draws", "scale", "training"},
     **{name: {"scale", "gradients"} for name in ("zeros", "ones", "one-sided", "negative", "identity")},
     "equal rows": {"scale", "gradients", "training"},

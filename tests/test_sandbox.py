@@ -11,8 +11,7 @@ import pytest
 from inithw import sandbox as sandboxes
 from inithw.sandbox import Sandbox, SandboxError, exceeds, remove_tree
 
-ROOT = sys.platform == "linux" and os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
+from tests.rights import ROOT, needs_other_users, unless_closed
 
 
 def deep(folder: Path, levels: int, name: str) -> None:
@@ -61,6 +60,7 @@ def test_a_folder_of_three_thousand_levels_is_removed(folder):
     assert not folder.exists()
 
 
+@unless_closed
 def test_closed_folders_are_too_much_for_an_ordinary_user_and_are_removed():
     code = """
     import os, sys
@@ -110,7 +110,7 @@ def test_no_two_graders_on_a_machine_share_a_slot():
     again[0].claim.close()
 
 
-@needs_root
+@needs_other_users
 def test_a_user_with_processes_of_its_own_is_nobody_for_us():
     slots = sandboxes._claim_slots(1)
     slots[0].claim.close()
@@ -157,7 +157,7 @@ print(record.status, record.message)
 """
 
 
-@pytest.mark.skipif(not ROOT, reason="the two settings are emulated by giving up rights")
+@needs_other_users  # the two settings are emulated by giving up rights
 @pytest.mark.parametrize("agreed", [False, True])
 def test_without_required_walls_nothing_is_run_unless_agreed_to(agreed):
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
@@ -174,6 +174,7 @@ def test_without_required_walls_nothing_is_run_unless_agreed_to(agreed):
         assert "inithw doctor" in done.stdout
 
 
+@unless_closed
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory stays open")
 def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
     code = """

@@ -24,12 +24,12 @@ from inithw.worker import walls
 from inithw.worker.walls import WALLS, build_filter, readable_by
 from rich.console import Console
 
+from tests.rights import ROOT, needs_other_users, unless_closed
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
 
-ROOT = sys.platform == "linux" and os.geteuid() == 0
 UID = 64321
 READABLE = ("/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix, "/proc/self", "/proc/cpuinfo", "/dev/urandom")
-needs_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 
 # A fresh interpreter, like the worker: raise the walls, run the code, tell how it ended.
 CHILD = """
@@ -345,6 +345,7 @@ LIMITS = {
 }
 
 
+@unless_closed
 @pytest.mark.parametrize("kind", LIMITS)
 def test_a_limit_bounds(kind: str, behind: Behind) -> None:
     code, error = LIMITS[kind]
@@ -363,12 +364,13 @@ def test_processor_time_ends_even_a_process_that_ignores_the_signal(behind: Behi
     assert behind(code, cpu_seconds=1).status == -9
 
 
+@unless_closed
 def test_threads_are_allowed_and_counted_against_the_user_alone(behind: Behind) -> None:
     code = "from concurrent.futures import ThreadPoolExecutor as Pool\nassert list(Pool(4).map(abs, [-1])) == [1]"
     assert behind(code).end == "through"
 
 
-@needs_root
+@needs_other_users
 def test_a_child_that_had_to_stay_root_gets_no_threads_because_nothing_would_bound_them(behind: Behind) -> None:
     code = "import threading; threading.Thread(target=print).start()"
     assert behind(code, uid=None).end == "RuntimeError"
@@ -377,7 +379,7 @@ def test_a_child_that_had_to_stay_root_gets_no_threads_because_nothing_would_bou
 # ---------------------------------------------------------------- all together
 
 
-@pytest.mark.parametrize("uid", [pytest.param(UID, marks=needs_root), None], ids=["own user", "same user"])
+@pytest.mark.parametrize("uid", [pytest.param(UID, marks=needs_other_users), None], ids=["own user", "same user"])
 def test_every_wall_is_up_or_says_why_not(uid: int | None, behind: Behind) -> None:
     outcome = behind("result['identity'] = [os.getresuid(), os.getresgid(), os.getgroups()]", uid=uid)
     assert list(outcome.walls) == list(WALLS)
@@ -563,7 +565,7 @@ def test_without_landlock_and_without_another_user_nothing_is_run(behind: Behind
     assert "ran" not in outcome.said
 
 
-@needs_root
+@needs_other_users
 def test_without_landlock_another_user_is_enough(behind: Behind, place: Path) -> None:
     (place / "closed").write_text("canary")
     (place / "closed").chmod(0o600)
@@ -572,7 +574,7 @@ def test_without_landlock_another_user_is_enough(behind: Behind, place: Path) ->
     assert outcome.errno == errno.EACCES
 
 
-@needs_root
+@needs_other_users
 def test_python_in_a_closed_folder_is_recognized_and_the_walls_of_the_same_user_hold(
     behind: Behind, place: Path
 ) -> None:
@@ -597,7 +599,7 @@ def test_python_in_a_closed_folder_is_recognized_and_the_walls_of_the_same_user_
     assert outcome.errno == errno.EACCES  # and not before the last line: its own folder is still its own
 
 
-@needs_root
+@needs_other_users
 def test_readable_by_agrees_with_a_process_of_that_user(place: Path) -> None:
     (place / "shut").mkdir(mode=0o700)
     (place / "through").mkdir()
@@ -711,6 +713,7 @@ SETTINGS = {
 }
 
 
+@unless_closed
 @pytest.mark.parametrize("setting", SETTINGS if ROOT else ["as we are"])
 def test_nothing_that_works_without_walls_works_behind_all_of_them(setting: str) -> None:
     wrapper, uid = SETTINGS.get(setting, ((), None))

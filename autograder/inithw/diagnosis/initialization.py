@@ -110,6 +110,8 @@ EXPONENTS = {1.0: MISSING_ROOT, 0.0: CONSTANT_SCALE, -0.5: INVERTED_FAN, -1.0: I
 LARGEST_SPREAD = 1.5
 """How well a law has to fit before a mistake is named after it."""
 GPT_SCALE = (0.018, 0.022)
+COPIES = 0.9
+"""Correlation from which on layers are copies of one draw; those of a trained network have some, too."""
 
 
 def name_draws(init: InitEvidence) -> Mistake | None:
@@ -126,10 +128,11 @@ def name_draws(init: InitEvidence) -> Mistake | None:
     if _is_diagonal(samples[SAME_SHAPE[0]]):
         return IDENTITY
     statistics = block_statistics(samples)
-    if np.median(statistics.layer_correlation) > THRESHOLDS.layer_correlation:
-        return SEEDED
-    if np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation:
+    alike = np.median(statistics.layer_correlation)
+    if alike < COPIES and np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation:
         return FIXED_WEIGHTS
+    if alike > THRESHOLDS.layer_correlation:
+        return SEEDED
     if np.median(statistics.row_correlation) > THRESHOLDS.row_correlation:
         return REPEATED  # before the offset: the mean of a few different weights is far from zero by chance
     return _name_offset(samples, statistics) if np.median(statistics.offset) > THRESHOLDS.offset else None
