@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inithw.diagnosis import Mistake
-from inithw.diagnosis.initialization import BIAS, FIXED_WEIGHTS, name_cause, name_draws, name_scale
+from inithw.diagnosis.initialization import BIAS, FIXED_WEIGHTS, name_cause, name_draws, name_scale, repeats_one_network
 from inithw.records import Evidence, FloatArray, InitEvidence, WeightSample
 from inithw.reference.data import TEST_LOSS_TARGET
 from inithw.reference.initialization import SAME_SHAPE, block_statistics, cut_into_blocks, fit_scale
@@ -147,7 +147,9 @@ def _usable(evidence: Evidence) -> InitEvidence:
         raise Lost(f"a network did not run after better_init: {init.forward_error}.")
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         raise _lost("some weights were not finite after better_init, so that nothing can be computed", name_draws(init))
-    if name_draws(init) is FIXED_WEIGHTS:  # such as those of a trained network: one run says nothing about fresh seeds
+    if repeats_one_network(
+        block_statistics(cut_into_blocks(init))
+    ):  # such as those of a trained network: one run says nothing about fresh seeds
         raise _lost("there are no fresh networks to judge", FIXED_WEIGHTS)
     return init
 

@@ -128,14 +128,19 @@ def name_draws(init: InitEvidence) -> Mistake | None:
     if _is_diagonal(samples[SAME_SHAPE[0]]):
         return IDENTITY
     statistics = block_statistics(samples)
-    alike = np.median(statistics.layer_correlation)
-    if alike < COPIES and np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation:
+    if repeats_one_network(statistics):
         return FIXED_WEIGHTS
-    if alike > THRESHOLDS.layer_correlation:
+    if np.median(statistics.layer_correlation) > THRESHOLDS.layer_correlation:
         return SEEDED
     if np.median(statistics.row_correlation) > THRESHOLDS.row_correlation:
         return REPEATED  # before the offset: the mean of a few different weights is far from zero by chance
     return _name_offset(samples, statistics) if np.median(statistics.offset) > THRESHOLDS.offset else None
+
+
+def repeats_one_network(statistics: BlockStatistics) -> bool:
+    """Whether all networks are the same, and not because their layers are copies of one seeded draw."""
+    same = np.median(statistics.draw_correlation) > THRESHOLDS.draw_correlation
+    return bool(same and np.median(statistics.layer_correlation) < COPIES)
 
 
 def name_scale(init: InitEvidence) -> Mistake | None:
