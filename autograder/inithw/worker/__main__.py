@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -66,6 +67,8 @@ def _preload() -> Any:
     torch.set_num_threads(1)
     with contextlib.suppress(RuntimeError):
         torch.set_num_interop_threads(1)
+    gc.collect()
+    gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
     # Not what torch.optim loads when the first optimizer is made: a second and 75 MB that few submissions need.
     return GradingShell.instance()
 
