@@ -563,6 +563,7 @@ def test_what_may_not_be_read_is_refused(unprivileged):
     (folder / "closed.ipynb").write_bytes(encoded(*ANSWERS))
     (folder / "closed.ipynb").chmod(0)
     (folder / "open" / "inner").mkdir(parents=True)
+    (folder / "open").chmod(0o755)  # whatever the umask
     (folder / "open" / "inner").chmod(0)
     lay_down()
     refused(folder / "closed.ipynb", "closed.ipynb cannot be read (Permission denied)", "permissions")
