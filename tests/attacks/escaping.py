@@ -31,6 +31,7 @@ ESCAPING = (
         "through /proc",
         "reaches outside by the magic links of /proc",
         "open('/proc/self/root' + WRITABLE, 'a').write('x')",
+        landlock=True,
     ),
     Attack(
         "a connection",

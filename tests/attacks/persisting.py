@@ -20,6 +20,7 @@ PERSISTING = (
         "a daemon thread",
         "a thread that goes on after the grade",
         LIVE + "threading.Thread(target=live, daemon=True).start()",
+        landlock=True,
     ),
     Attack("a fork", "a child that outlives its parent", LIVE + "if os.fork() == 0:\n    live()", telling=True),
     Attack(
@@ -104,6 +105,7 @@ PERSISTING = (
                 except OSError:
                     pass
         """,
+        landlock=True,
     ),
     Attack(
         "modules for the next one",
