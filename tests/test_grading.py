@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from inithw import batch, grading, scoring
+from inithw.archive import file_stem
 from inithw.challenge import draw_challenge
 from inithw.files import replace_file
 from inithw.records import Evidence, Grade, Item, ItemScore, Limits, Submission, Unavailable
@@ -14,7 +15,7 @@ from inithw.report.json_line import to_json
 from inithw.report.table import write_csv
 from inithw.report.terminal import print_grade, print_overview
 from inithw.rubric import POINTS, RUBRIC
-from inithw.sandbox import SandboxError
+from inithw.sandbox import SandboxError, _exit_reason
 from inithw.verdict import Lost
 from rich.console import Console
 
@@ -139,6 +140,14 @@ def test_a_name_that_a_spreadsheet_would_run_is_disarmed(tmp_path):
     write_csv(tmp_path / "g.csv", [lost_grade(name=name) for name in names])
     firsts = [line.split(",")[0] for line in (tmp_path / "g.csv").read_text().splitlines()[1:]]
     assert firsts == ["'=cmd()", "'+1", "'-1", "'@x", "ok"]
+
+
+def test_a_long_name_in_any_script_makes_a_file_name_that_file_systems_take(tmp_path):
+    replace_file(tmp_path / f"{file_stem('作业' * 200 + '.ipynb')}.evidence.npz", b"")
+
+
+def test_a_worker_ended_by_any_signal_is_described():
+    assert [_exit_reason(-number) for number in (11, 35)] == ["it crashed (SIGSEGV)", "it crashed (signal 35)"]
 
 
 def test_a_class_of_nobody_is_a_table_of_nothing(tmp_path):

@@ -97,6 +97,12 @@ def test_a_long_list_that_holds_the_norms_somewhere_is_no_answer():
     assert not read_printout("\n".join(numbers), 5).shows(NORMS)
 
 
+@pytest.mark.parametrize("form", ["{norm:.4g}", "{norm:.5g}", "Layer {k}: {norm:.4g}"])
+def test_without_names_a_norm_that_the_format_rounds_to_an_integer_is_read(form):
+    norms = [123.42, 1234.4, 12.345, 56784.0, 99.12]
+    assert read_printout(lines(form, norms), 5).shows(norms)
+
+
 def test_the_right_numbers_beside_the_wrong_layers_are_wrong():
     swapped = [NORMS[1], NORMS[0], *NORMS[2:]]
     assert not read_printout(lines("{name} {norm:.8f}", swapped), 5).shows(NORMS)

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,14 @@ def load_evidence(path: Path) -> tuple[str, Evidence]:
         if header["version"] != _VERSION:
             raise ArchiveError(f"{path}: evidence of version {header['version']}, this is version {_VERSION}")
         return header["submission"], _decode(header["evidence"], arrays)
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ArchiveError(f"{path}: not an evidence file of `inithw grade --save-evidence`") from error
 
 
 def file_stem(name: str) -> str:
     """A readable and safe file name for a submission, without extension."""
     safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name.strip("./"))
-    return safe[-120:] or "submission"
+    return safe.encode()[-120:].decode(errors="ignore") or "submission"  # bytes count in a file's name
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:

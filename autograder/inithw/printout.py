@@ -159,7 +159,7 @@ def _answers(text: str) -> Iterator[Number]:
     """The numbers that can be norms: bare integers (an index, a shape, a count) only where there is nothing else."""
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
     for match in _NUMBER.finditer(text):
-        if integers or _is_decimal(match[0]):
+        if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
             parts = re.split(r"[,_']", match[0])
             readings = sorted({"".join(parts), parts[-1]})
             yield Number(match[0], tuple(Decimal(reading) for reading in readings))

@@ -33,6 +33,7 @@ _REPLY_LIMIT = 1 << 16
 _OPEN_FILES = 64
 _DEEPEST = 40  # folders within the scratch folder
 _PR_SET_DUMPABLE = 4
+_SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}  # real-time signals have none
 
 
 class SandboxError(Exception):
@@ -284,7 +285,7 @@ def _exit_reason(status: int) -> str:
         return f"it left the process (exit code {status})"
     if -status == signal.SIGKILL:
         return "it was killed, most likely for using too much memory"
-    return f"it crashed ({signal.Signals(-status).name})"
+    return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})"
 
 
 def _environment() -> dict[str, str]:
