@@ -117,12 +117,11 @@ def build(root: Path) -> dict[str, bytes]:
 
 def write(root: Path) -> list[str]:
     """Write the generated files that changed; returns their paths relative to `root`."""
-    changed = [path for path, content in build(root).items() if _read(root / path) != content]
-    for path, content in build(root).items():
-        if path in changed:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(content)
-    return changed
+    changed = {path: content for path, content in build(root).items() if _read(root / path) != content}
+    for path, content in changed.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    return list(changed)
 
 
 def check(root: Path) -> list[Stale]:
@@ -216,7 +215,3 @@ def _requirements(root: Path) -> str:
 
 def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
-
-
-if __name__ == "__main__":
-    print("\n".join(write(Path.cwd())) or "nothing changed")

@@ -133,21 +133,20 @@ def _cell(number: int, source: str) -> Cell:
 
 @cache
 def _handout() -> tuple[frozenset[str], frozenset[str]]:
-    """Fingerprints of the distributed notebook's code cells, and of the demonstrations among them.
-
-    There are none before `inithw build` has written them.
-    """
-    file = resources.files("inithw") / "given.json"
-    if not file.is_file():
-        return frozenset(), frozenset()
-    handout = json.loads(file.read_text("utf-8"))
-    return frozenset(map(_fingerprint, handout["cells"])), frozenset(handout["demonstrations"])
+    """Fingerprints of the distributed notebook's code cells, and of the demonstrations among them."""
+    return frozenset(map(_fingerprint, handout_cells())), frozenset(_given()["demonstrations"])
 
 
 def handout_cells() -> list[str]:
     """The code cells of the distributed notebook."""
+    return list(_given()["cells"])
+
+
+@cache
+def _given() -> dict[str, list[str]]:
+    """What `inithw build` has written of the handout; nothing before that."""
     file = resources.files("inithw") / "given.json"
-    return list(json.loads(file.read_text("utf-8"))["cells"]) if file.is_file() else []
+    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {"cells": [], "demonstrations": []}
 
 
 def _fingerprint(source: str) -> str:
