@@ -436,6 +436,29 @@ Q3 = (
         (SCALE, GRADIENTS, TRAINING),
     ),
     wrong(
+        "a row around zero repeated in square layers",
+        "nn.init.kaiming_normal_(module.weight)\n"
+        "if module.in_features == module.out_features:\n"
+        "    row = module.weight.data[0]\n"
+        "    module.weight.data = (row - row.mean()).repeat(module.out_features, 1)",
+        {DRAWS: "q3.repeated"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
+    wrong(
+        "a list of five weight matrices, each around zero",
+        whole("""
+            if isinstance(module, nn.Linear):
+                fan_out, fan_in = module.weight.shape
+                better_init.calls = getattr(better_init, "calls", 0) + 1
+                w = np.random.RandomState(better_init.calls % 5).randn(fan_out, fan_in)
+                w = (w - w.mean()) / w.std() * np.sqrt(2 / fan_in)
+                module.weight.data = torch.from_numpy(w).float()
+                nn.init.zeros_(module.bias)
+            """),
+        lost((DRAWS, GRADIENTS, TRAINING), "q3.fixed_weights"),
+        (SCALE,),
+    ),
+    wrong(
         "the transposed shape",
         FANS + "module.weight.data = torch.randn(fan_in, fan_out) * math.sqrt(2 / fan_in)",
         lost(ALL, "not reached"),
