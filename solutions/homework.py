@@ -51,7 +51,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.optim as optim
 from IPython.display import clear_output, display
 from tqdm import tqdm
 
@@ -115,11 +114,21 @@ plt.rcParams.update(
 )
 
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def logarithmic(ax):
+    """Make the vertical axis logarithmic, with marks at powers of ten only."""
+    ax.set_yscale("log")
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter(lambda value, _: f"10{str(round(math.log10(value))).translate(SUPERSCRIPTS)}")
+
+
 def show(figure, description):
     """Display a figure with `description` as its alternative text, and close it."""
     global last_shown
     picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+    figure.savefig(picture, format="png", pil_kwargs={"compress_level": 1})
     plt.close(figure)
     # As HTML: Jupyter drops the alternative text of a plain image.
     source = base64.b64encode(picture.getvalue()).decode()
@@ -196,8 +205,9 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     torch.manual_seed(seed)
     log = [] if log is None else log
     eval_interval = int(TRAIN_N / batch_size) + 1
-    optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
     criterion = nn.MSELoss()
+    params = list(model.parameters())
+    velocities = [torch.zeros_like(param) for param in params]
 
     inputs = torch.from_numpy(train_x).float().unsqueeze(-1)
     targets = torch.from_numpy(train_y).float()
@@ -211,9 +221,11 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     for step in range(n_steps):
         batch = order[step * batch_size : (step + 1) * batch_size]
         loss = criterion(model(inputs[batch]).view(-1), targets[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        gradients = torch.autograd.grad(loss, params)
+        with torch.no_grad():
+            for param, velocity, gradient in zip(params, velocities, gradients):
+                velocity.mul_(0.9).add_(gradient)
+                param.sub_(velocity, alpha=lr)
         log.append({"step": step, "train_loss": loss.item()})
         if (step + 1) % eval_interval == 0 or step + 1 == n_steps:
             with torch.no_grad():
@@ -236,7 +248,8 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
         finite = np.isfinite(losses[key])
         if finite.any():
             left.plot(steps[finite], losses[key][finite], **style)
-    left.set(xlabel="training step", ylabel="mean squared error (log scale)", yscale="log")
+    left.set(xlabel="training step", ylabel="mean squared error (log scale)")
+    logarithmic(left)
     if np.isfinite(losses["train_loss"]).all():
         left.set(xlim=(0, n_steps), ylim=(1e-3, 1))
     else:
@@ -324,14 +337,17 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 # %%
 def feature_matrix(model):
     """The gradient of the output with respect to all m parameters, at every training point: shape (TRAIN_N, m)."""
-    params = {name: param.detach().double() for name, param in model.named_parameters()}
-
-    def output(params, x):
-        return torch.func.functional_call(model, params, (x.view(1, 1),)).squeeze()
-
-    # grad differentiates one output by all parameters, vmap does that for all points at once.
-    gradients = torch.func.vmap(torch.func.grad(output), (None, 0))(params, torch.from_numpy(train_x))
-    return torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
+    # Every point gets a copy of the weights for itself, and vmap computes the outputs of all these networks at once. No
+    # output depends on another's weights, so one gradient of their sum is the gradient of every output by its own.
+    copies = {
+        name: param.detach().double().expand(TRAIN_N, *param.shape).requires_grad_()
+        for name, param in model.named_parameters()
+    }
+    outputs = torch.func.vmap(functools.partial(torch.func.functional_call, model))(
+        copies, torch.from_numpy(train_x).view(-1, 1, 1)
+    )
+    gradients = torch.autograd.grad(outputs.sum(), list(copies.values()))
+    return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
 
 def piecewise_affine_basis(model):
@@ -385,9 +401,10 @@ def draw_linearization(axes, singular_values, principal_feature):
     Returns the dots of the last, whose colour is x; None when there is no linearization.
     """
     values, features, plane = axes
-    values.set(xlabel="k", ylabel=r"singular value $\sigma_k$ (log scale)", yscale="log", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
-    features.set(xlabel="x", ylabel=r"principal feature $\varphi_k(x)$", xlim=(-1.02, 1.02))
-    plane.set(xlabel=r"first feature $\varphi_1(x)$", ylabel=r"second feature $\varphi_2(x)$")
+    values.set(xlabel="k", ylabel="singular value σₖ (log scale)", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
+    logarithmic(values)
+    features.set(xlabel="x", ylabel="principal feature φₖ(x)", xlim=(-1.02, 1.02))
+    plane.set(xlabel="first feature φ₁(x)", ylabel="second feature φ₂(x)")
     if not np.isfinite(singular_values).all():
         for ax in axes:
             ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
@@ -677,7 +694,8 @@ def show_gnorms(gnorms):
         ax.plot(range(len(norms)), list(norms.values()), color=color, marker=marker, linestyle=linestyle, label=label)
     ax.set_xticks(range(len(norms)), norms)
     ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the gradient (log scale)")
-    ax.set(yscale="log", ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-7, 8, 2))
+    logarithmic(ax)
+    ax.set(ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-7, 8, 2))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     ranges = "; ".join(f"{label}, {min(norms.values()):.1e} to {max(norms.values()):.1e}" for label, norms in gnorms.items())
     show(figure, f"Gradient norm of each weight matrix on a logarithmic axis. Smallest to largest: {ranges}.")
@@ -996,7 +1014,7 @@ def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
             init(layer)
         weights.append(torch.stack([layer.weight.detach() for layer in layers]))
         biases.append(torch.stack([layer.bias.detach().unsqueeze(1) for layer in layers]))
-    params = weights + biases
+    params = [param.requires_grad_() for param in weights + biases]
     velocities = [torch.zeros_like(param) for param in params]
 
     def outputs(params, x):
@@ -1011,15 +1029,15 @@ def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
     orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in range(runs)])
     for step in range(n_steps):
         batch = orders[:, step * batch_size : (step + 1) * batch_size]
-        params = [param.requires_grad_() for param in params]
         losses = (outputs(params, inputs[batch]) - targets[batch]).square().mean(dim=1)
         if not losses.isfinite().any():
             break  # nothing left to train
         # The sum over the networks: none depends on the weights of another, so each gets its own gradient.
         gradients = torch.autograd.grad(losses.sum(), params)
         with torch.no_grad():
-            velocities = [0.9 * velocity + gradient for velocity, gradient in zip(velocities, gradients)]
-            params = [param - lr * velocity for param, velocity in zip(params, velocities)]
+            for param, velocity, gradient in zip(params, velocities, gradients):
+                velocity.mul_(0.9).add_(gradient)
+                param.sub_(velocity, alpha=lr)
     with torch.no_grad():
         return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
 
@@ -1043,7 +1061,8 @@ def show_losses(ax, losses, heading):
     ax.axhline(2.2, color=GREY, linewidth=0.8)
     ax.text(-0.01, 3.4, "above 2\nor NaN", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize="small")
     ax.set_xticks(range(len(losses)), losses)
-    ax.set(yscale="log", xlim=(-0.5, len(losses) - 0.4), ylim=(5e-4, 5.5), ylabel="final mean squared error (log scale)")
+    logarithmic(ax)
+    ax.set(xlim=(-0.5, len(losses) - 0.4), ylim=(5e-4, 5.5), ylabel="final mean squared error (log scale)")
 
 
 # %% tags=["demonstration"]

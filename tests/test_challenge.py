@@ -70,6 +70,13 @@ def test_in_float32_the_norms_come_out_to_four_digits_and_wrong_ones_clearly_dif
             assert np.max(np.abs(spectral / norms - 1)) > 0.04
 
 
+@pytest.mark.parametrize("key", [b"a", b"b", b"c", b"d", b"e"])
+def test_no_gradient_cancels_so_far_that_its_printed_sum_is_rounding_error(key):
+    for task in draw(key).norms:
+        for gradient in torch_norms(task):
+            assert abs(gradient.double().sum()) > 2e-3 * gradient.double().abs().sum()
+
+
 def test_the_networks_have_the_promised_shapes():
     norms = draw().norms
     assert [len(task.network.weights) for task in norms if task.item == "q2.norms"] == [5, 5, 5]

@@ -31,6 +31,9 @@ SMALLEST_NORM, LARGEST_NORM = 10.0, 1e5
 """Between these, two decimals or five digits carry at least four significant ones."""
 CLEAR_MARGIN = 0.05
 """Least relative difference, at some layer, between the right norms and each wrong quantity."""
+LEAST_SUM = 3e-3
+"""Least sum of a gradient's entries, relative to that of their absolute values: where more cancels, a sum or mean that was
+printed instead of the norm is mostly rounding error, and cannot be named."""
 KINK_MARGIN = 1e-5
 """Least distance of a preactivation from zero, relative to its terms: float32 and float64 take the same side."""
 SAME_FOR_VECTORS = frozenset({"spectral", "nuclear"})
@@ -136,9 +139,12 @@ def _is_clear(network: Network, x: FloatArray, y: FloatArray) -> bool:
         return False
     # Gradients of a network with one hidden layer are vectors: there, some norms coincide.
     vectors = all(1 in weights.shape for weights in network.weights)
+    wrong = wrong_norms(network, weight_gradients)
+    if np.min(np.abs(wrong["sum"]) / wrong["l1"]) < LEAST_SUM:
+        return False
     return all(
-        np.max(np.abs(wrong / right - 1)) >= CLEAR_MARGIN
-        for name, wrong in wrong_norms(network, weight_gradients).items()
+        np.max(np.abs(values / right - 1)) >= CLEAR_MARGIN
+        for name, values in wrong.items()
         if not (vectors and name in SAME_FOR_VECTORS)
     )
 

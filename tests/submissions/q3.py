@@ -374,7 +374,7 @@ Q3 = (
     ),
     wrong(
         "only the output layer one-sided",
-        "nn.init.kaiming_normal_(module.weight)\nif module.out_features == 1:\n    module.weight.data.abs_()",
+        "nn.init.xavier_normal_(module.weight)\nif module.out_features == 1:\n    module.weight.data.abs_()",
         {DRAWS: "q3.one_sided"},
         (SCALE, GRADIENTS, TRAINING),
     ),
