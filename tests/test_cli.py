@@ -77,12 +77,15 @@ def test_rescoring_saved_evidence_gives_the_same_grades_without_the_submissions(
     folder, _names, done = graded
     for file in (folder / "out").glob("*.evidence.npz"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "grades.csv").write_text("of all submissions, with evidence or not")
     again = run("rescore", ".", "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     told = ("score", "items", "messages", "states", "diagnoses")
     before = {record["submission"]: [record[key] for key in told] for record in records(done)[:3]}
     after = {record["submission"]: [record[key] for key in told] for record in records(again)}
     assert before == after
+    assert (tmp_path / "grades.csv").read_text() == "of all submissions, with evidence or not"
+    assert len((tmp_path / "rescored.csv").read_text().splitlines()) == 1 + len(after)
 
 
 def test_damaged_evidence_is_named_and_the_rest_is_scored(graded, tmp_path):
@@ -94,6 +97,24 @@ def test_damaged_evidence_is_named_and_the_rest_is_scored(graded, tmp_path):
     assert "bad.evidence.npz: not an evidence file" in done.stderr
     assert len(records(done)) == 1
     assert (tmp_path / "good.results.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_graded(root, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = run("grade", root / "solutions/homework.ipynb", "--out", "closed", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "you may not write there" in done.stderr
+
+
+def test_what_is_wrong_with_the_projects_files_is_told_without_blaming_the_tool(root, tmp_path):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "otter_config.json").write_text((root / "otter_config.json").read_text())
+    (tmp_path / "solutions/homework.py").write_text("# %%\n# BEGIN SOLUTION\nx = 1\n")
+    done = run("build", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "solutions/homework.py" in done.stderr
+    assert "the tool failed" not in done.stderr
 
 
 def test_a_folder_without_evidence_says_how_to_make_some(tmp_path):

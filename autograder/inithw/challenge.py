@@ -32,8 +32,8 @@ SMALLEST_NORM, LARGEST_NORM = 10.0, 1e5
 CLEAR_MARGIN = 0.05
 """Least relative difference, at some layer, between the right norms and each wrong quantity."""
 LEAST_SUM = 3e-3
-"""Least sum of a gradient's entries, relative to that of their absolute values: where more cancels, a sum or mean that was
-printed instead of the norm is mostly rounding error, and cannot be named."""
+"""Least sum of a gradient's entries, relative to that of their absolute values: where more cancels, a sum or mean that
+was printed instead of the norm is mostly rounding error, and cannot be named."""
 KINK_MARGIN = 1e-5
 """Least distance of a preactivation from zero, relative to its terms: float32 and float64 take the same side."""
 SAME_FOR_VECTORS = frozenset({"spectral", "nuclear"})

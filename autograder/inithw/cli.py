@@ -1,4 +1,4 @@
-"""The command line: `inithw build | verify | grade | rescore | gradescope | calibrate | doctor`."""
+"""The command line: `inithw grade | rescore | build | verify | dist | gradescope | calibrate | doctor`."""
 
 from __future__ import annotations
 
@@ -163,7 +163,11 @@ def rescore(
         bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")
     ] = False,
 ) -> None:
-    """Score saved evidence again, without running student code: after a change of policy or thresholds."""
+    """Score saved evidence again, without running student code: after a change of policy or thresholds.
+
+    Rewrites NAME.results.json of each, and writes rescored.csv; grades.csv, which also holds the submissions without
+    evidence, stays to compare with.
+    """
     files = sorted(folder.glob("*.evidence.npz"))
     if not files:
         raise Stop(
@@ -183,7 +187,7 @@ def rescore(
         write_results(target, to_results(record, settings))
         if as_json:
             print(json.dumps(to_json(record)))
-    _finish(grades, folder, as_json)
+    _finish(grades, folder, as_json, "rescored.csv")
     if damaged:
         raise Stop("\n".join([*damaged, "Their results.json were left as they were."]), _FAILED)
 
@@ -196,9 +200,18 @@ def _interruptible() -> Iterator[None]:
         raise Stop("inithw: stopped by Ctrl-C; records already written are complete", _INTERRUPTED) from None
 
 
-def _finish(grades: list[Grade], out: Path | None, as_json: bool) -> None:
+@contextlib.contextmanager
+def _told(*faults: type[Exception]) -> Iterator[None]:
+    """Faults of the project's files that say themselves what to do."""
+    try:
+        yield
+    except faults as fault:
+        raise Stop(f"inithw: {fault}", _FAILED) from fault
+
+
+def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "grades.csv") -> None:
     if out is not None:
-        write_csv(out / "grades.csv", grades)
+        write_csv(out / table, grades)
     if as_json:
         return
     console = Console(highlight=False)
@@ -208,7 +221,7 @@ def _finish(grades: list[Grade], out: Path | None, as_json: bool) -> None:
     else:
         print_overview(grades, console)
     if out is not None:
-        console.print(f"Results are in {escape(str(out))}: grades.csv, and NAME.results.json for each submission")
+        console.print(f"Results are in {escape(str(out))}: {table}, and NAME.results.json for each submission")
 
 
 def _show_similar(paths: list[Path]) -> None:
@@ -236,6 +249,8 @@ def _writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Stop(f"--out {folder}: cannot be made a folder ({error.strerror})", _USAGE) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Stop(f"--out {folder}: you may not write there; choose another folder", _USAGE)
 
 
 def _distinct_stems(paths: Iterable[Path]) -> dict[Path, str]:
@@ -259,14 +274,15 @@ def build(
     from inithw import distribution
 
     root = _project_root()
+    with _told(distribution.SourceError):
+        stale = distribution.check(root) if check else []
+        written = [] if check else distribution.write(root)
     if not check:
-        written = distribution.write(root)
         for path in written:
             print(f"wrote {path}")
         if not written:
             print("everything is up to date")
         return
-    stale = distribution.check(root)
     for file in stale:
         print(f"{file.path} is stale:\n{file.diff}")
     if stale:
@@ -277,9 +293,12 @@ def build(
 @app.command()
 def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = Path("dist")) -> None:
     """Make autograder.zip for Gradescope and assignment.zip for students, byte-identical on every build."""
-    from inithw.packaging import make_dist
+    from inithw.distribution import SourceError
+    from inithw.packaging import PackagingError, make_dist
 
-    for path in make_dist(_project_root(), out):
+    with _told(PackagingError, SourceError):
+        made = make_dist(_project_root(), out)
+    for path in made:
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 
