@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,15 @@ def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
         [*user, sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd="/"
     )
     assert done.stdout.split() == ["0", "1"]
+
+
+def test_nothing_is_left_of_a_process_that_was_started_while_the_sandbox_was_closing():
+    sandbox = Sandbox().__enter__()
+    with sandbox._lock:
+        closing = threading.Thread(target=sandbox.__exit__, args=(None, None, None))
+        closing.start()
+        sandbox._process.wait(timeout=20)
+        sandbox._start()  # as `spawn` does when it finds the process dead
+    closing.join(timeout=20)
+    assert not closing.is_alive()
+    assert sandbox._process.poll() is not None

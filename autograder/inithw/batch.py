@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def grade_all(
     jobs: int,
     on_done: Callable[[], None] = lambda: None,
     keep_evidence: Callable[[Path, Evidence], None] | None = None,
-) -> Iterator[Grade]:
-    """Yield one record for each path, in the order given.
+) -> Generator[Grade]:
+    """Yield one record for each path, in the order given; closing the generator cancels what has not begun.
 
     Threads suffice: students' code runs in processes of its own, and NumPy works outside the interpreter's lock.
     """

@@ -131,7 +131,7 @@ def grade(
     ):
         settings = load_settings(find_config(Path.cwd()))  # the key is read when the workers' ancestor is on its way
         task = progress.add_task("grading", total=len(paths))
-        records = grade_all(
+        graded = grade_all(
             paths,
             key=settings.key,
             sandbox=sandbox,
@@ -140,12 +140,13 @@ def grade(
             on_done=lambda: progress.advance(task),
             keep_evidence=keep_evidence,
         )
-        for path, record in zip(paths, records, strict=True):
-            grades.append(record)
-            if out is not None:
-                write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
-            if as_json:
-                print(json.dumps(to_json(record)), flush=True)
+        with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
+            for path, record in zip(paths, records, strict=True):
+                grades.append(record)
+                if out is not None:
+                    write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
+                if as_json:
+                    print(json.dumps(to_json(record)), flush=True)
     _finish(grades, out, as_json)
     if not as_json:
         _show_similar(paths)

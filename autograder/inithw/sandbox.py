@@ -207,7 +207,9 @@ class Sandbox:
         _traceback: TracebackType | None,
     ) -> None:
         self._closed = True
-        self._stop()
+        self._process.kill()  # who waits for it under the lock gives up at once
+        with self._lock:  # who has found it dead may just have started another
+            self._stop()
         for slot in self._claimed:
             if slot.claim is not None:
                 slot.claim.close()
