@@ -30,7 +30,7 @@ from inithw.report.table import write_csv
 from inithw.report.terminal import print_grade, print_overview
 from inithw.sandbox import Sandbox, SandboxError
 from inithw.scoring import ScoringError
-from inithw.settings import ConfigError, find_config, load_settings
+from inithw.settings import ProjectError, find_config, load_settings
 from inithw.submission import NAME_LIMIT, NotGradable, handout_cells, read_submission
 from inithw.text import clean
 
@@ -63,7 +63,7 @@ def main() -> None:
     except Stop as stop:
         errors.print(escape(str(stop)))
         sys.exit(stop.code)
-    except (ConfigError, SandboxError, ScoringError, ArchiveError) as fault:
+    except (ProjectError, SandboxError, ScoringError, ArchiveError) as fault:
         errors.print(f"inithw: {escape(str(fault))}")
         sys.exit(_FAILED)
     except BrokenPipeError:  # `inithw grade ... | head`
@@ -201,15 +201,6 @@ def _interruptible() -> Iterator[None]:
         raise Stop("inithw: stopped by Ctrl-C; records already written are complete", _INTERRUPTED) from None
 
 
-@contextlib.contextmanager
-def _told(*faults: type[Exception]) -> Iterator[None]:
-    """Faults of the project's files that say themselves what to do."""
-    try:
-        yield
-    except faults as fault:
-        raise Stop(f"inithw: {fault}", _FAILED) from fault
-
-
 def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "grades.csv") -> None:
     if out is not None:
         write_csv(out / table, grades)
@@ -275,15 +266,14 @@ def build(
     from inithw import distribution
 
     root = _project_root()
-    with _told(distribution.SourceError):
-        stale = distribution.check(root) if check else []
-        written = [] if check else distribution.write(root)
     if not check:
+        written = distribution.write(root)
         for path in written:
             print(f"wrote {path}")
         if not written:
             print("everything is up to date")
         return
+    stale = distribution.check(root)
     for file in stale:
         print(f"{file.path} is stale:\n{file.diff}")
     if stale:
@@ -294,12 +284,9 @@ def build(
 @app.command()
 def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = Path("dist")) -> None:
     """Make autograder.zip for Gradescope and assignment.zip for students, byte-identical on every build."""
-    from inithw.distribution import SourceError
-    from inithw.packaging import PackagingError, make_dist
+    from inithw.packaging import make_dist
 
-    with _told(PackagingError, SourceError):
-        made = make_dist(_project_root(), out)
-    for path in made:
+    for path in make_dist(_project_root(), out):
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 

@@ -21,6 +21,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from inithw.settings import ProjectError
 from inithw.submission import normalize
 
 SOURCE = "solutions/homework.py"
@@ -40,7 +41,7 @@ _STUDENT = re.compile(r"^(\s*)# STUDENT: (.*\S)$")
 _ALMOST = re.compile(r"#\s*(?:(?:begin|end)[\s_-]*solutions?\b|students?\s*:)", re.IGNORECASE)
 
 
-class SourceError(ValueError):
+class SourceError(ProjectError):
     """`solutions/homework.py` cannot be turned into a notebook."""
 
 

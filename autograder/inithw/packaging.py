@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from inithw.files import replace_file
-from inithw.settings import CONFIG_NAME, load_settings
+from inithw.settings import CONFIG_NAME, ProjectError, load_settings
 
 GRADING = ("ipython", "matplotlib", "numpy", "pandas", "pyseccomp", "rich", "scipy", "torch", "tqdm", "typer")
 """What `inithw gradescope` and students' answers import; no notebook tools, no Otter."""
@@ -38,7 +38,7 @@ _DATE = (2020, 1, 1, 0, 0, 0)
 _FILE, _PROGRAM = 0o100644, 0o100755
 
 
-class PackagingError(Exception):
+class PackagingError(ProjectError):
     """The zips cannot be made; the message says what to do."""
 
 

@@ -30,7 +30,11 @@ PUBLIC_KEY = b"a key of your own makes challenges unpredictable; this one makes 
 VISIBILITIES = ("visible", "after_due_date", "after_published")
 
 
-class ConfigError(Exception):
+class ProjectError(Exception):
+    """A file of the project is not as it must be; the message says what to do."""
+
+
+class ConfigError(ProjectError):
     """The configuration cannot be used; the message says which key and what to write instead."""
 
 

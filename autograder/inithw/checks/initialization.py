@@ -147,9 +147,8 @@ def _usable(evidence: Evidence) -> InitEvidence:
         raise Lost(f"a network did not run after better_init: {init.forward_error}.")
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         raise _lost("some weights were not finite after better_init, so that nothing can be computed", name_draws(init))
-    if repeats_one_network(
-        block_statistics(cut_into_blocks(init))
-    ):  # such as those of a trained network: one run says nothing about fresh seeds
+    # Such as those of a trained network: one run says nothing about fresh seeds.
+    if repeats_one_network(block_statistics(cut_into_blocks(init))):
         raise _lost("there are no fresh networks to judge", FIXED_WEIGHTS)
     return init
 
