@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -208,7 +209,10 @@ def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tm
     (tmp_path / "quick.ipynb").write_bytes((folder / "=cmd().ipynb").read_bytes())
     (tmp_path / "slow.ipynb").write_text(json.dumps(SLEEPER))
     command = [*INITHW, "grade", "quick.ipynb", "slow.ipynb", "slow.ipynb/../slow.ipynb", "--out", "out", "--jobs", "1"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: not this one.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, preexec_fn=heard, **pipes) as process:
         try:
             wait_until(lambda: list(tmp_path.glob("out/*.results.json")))
             wait_until(lambda: len(children_of(process.pid)) == 2)  # the pre-loaded process and its worker
