@@ -24,20 +24,15 @@
 # | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically, 10 points |
 # | eleven written answers, **W1** to **W11** | in the cell under each question | by the course staff |
 #
-# All other code is given. Run the cells from top to bottom; that takes some ten seconds. A cell that needs an answer
+# All other code is given. Run the cells from top to bottom; that takes some five seconds. A cell that needs an answer
 # you have not written yet stops with a message such as `q1 is not answered yet`. Training is random, your grade is not:
 # the grader tries your code with many random seeds.
 
-# %% tags=["demonstration"]
-# On Google Colab this installs what Colab lacks, the local checks. Anywhere else it does nothing: see README.md.
-import importlib.util
-import subprocess
-import sys
-
-if "google.colab" in sys.modules and importlib.util.find_spec("otter") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "otter-grader"], check=False)
-
 # %%
+import gc
+
+gc.disable()  # what is imported stays: no garbage to collect, and searching it all would take longer than the first figures
+
 import base64
 import copy
 import functools
@@ -51,10 +46,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn as nn
-from IPython.display import clear_output, display
+from IPython.display import display
 from tqdm import tqdm
 
 torch.set_num_threads(1)  # networks this small are slower on many cores than on one
+gc.freeze()  # nor need the garbage collector search it later
+gc.enable()
 
 
 def todo(question):
@@ -66,32 +63,34 @@ def todo(question):
 
 # %% tags=["demonstration"]
 # Local checks: grader.check("q1") takes a first look at your answer to q1. Nothing to do in this cell.
+import inspect
 from pathlib import Path
 
 
 class LocalChecks:
-    """Runs the public Otter tests, or says in one line why it cannot."""
+    """Calls the tests of a question, or says in one line why it cannot."""
 
     def check(self, question):
-        folder = next((folder for folder in ("tests", ".") if Path(folder, f"{question}.py").is_file()), None)
-        if folder is None:
+        file = next((file for file in (Path(f"tests/{question}.py"), Path(f"{question}.py")) if file.is_file()), None)
+        if file is None:
             print(f"{question}: not checked, tests/{question}.py is missing. Put the folder tests beside this notebook.")
             return
+        tests = {}
         try:
-            import otter
-
-            cases = otter.Notebook(tests_dir=folder).check(question, global_env=globals()).test_case_results
-        except ImportError:
-            print(f"{question}: not checked, Otter is not installed. To install it: pip install otter-grader")
-            return
+            exec(compile(file.read_text("utf-8"), file, "exec"), tests)
         except Exception as error:
-            print(f"{question}: not checked, Otter stopped with {type(error).__name__}: {error}")
+            print(f"{question}: not checked, {file} is damaged ({type(error).__name__}). Put a fresh copy in its place.")
             return
-        for case in cases:
-            problem = "" if case.passed else case.message.rsplit("Error: ", 1)[-1].strip()
-            print(f"{case.test_case.name}: {f'NOT YET, {problem}' if problem else 'as expected'}")
-            if case.test_case.success_message:
-                print(case.test_case.success_message)
+        for test in [test for name, test in tests.items() if name.startswith("test_")]:
+            try:
+                test(*[globals().get(name) for name in inspect.signature(test).parameters])
+                finding = "as expected"
+            except (AssertionError, NotImplementedError) as error:
+                finding = f"NOT YET, {error}"
+            except Exception as error:
+                finding = f"NOT YET, {type(error).__name__}: {error}"
+            print(f"{question}: {test.__doc__}: {finding}")
+        print(tests["NOT_CHECKED"])
 
 
 grader = LocalChecks()
@@ -106,7 +105,7 @@ plt.rcParams.update(
         "axes.spines.top": False,
         "axes.titlesize": "medium",
         "axes.titley": 1.02,
-        "figure.dpi": 100,
+        "figure.dpi": 80,
         "grid.alpha": 0.3,
         "legend.fontsize": "small",
         "legend.frameon": False,
@@ -192,9 +191,18 @@ show(figure, "Scatter of the training points around the smooth odd curve of the 
 # $$v \leftarrow 0.9\, v + g, \qquad w \leftarrow w - \eta\, v, \qquad \eta = 0.1 .$$
 #
 # `train_model` returns the model, the test points, and its predictions there. Give it a list as `log`, and it records
-# the losses in it: at every step the loss on the mini-batch, once per epoch the loss on the test data.
+# the losses in it: at every step the loss on the mini-batch, once per epoch the loss on the test data. It stops when the
+# loss is NaN (not a number), for then some weights are and remain so.
 
 # %%
+@torch.no_grad()
+def sgd_step(params, velocities, gradients, lr):
+    """Change parameters and velocities in place, by one step of stochastic gradient descent with momentum 0.9."""
+    for param, velocity, gradient in zip(params, velocities, gradients):
+        velocity.mul_(0.9).add_(gradient)
+        param.sub_(velocity, alpha=lr)
+
+
 def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=train_y, log=None):
     """Train `model` in place on the mean squared error.
 
@@ -221,16 +229,15 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
     for step in range(n_steps):
         batch = order[step * batch_size : (step + 1) * batch_size]
         loss = criterion(model(inputs[batch]).view(-1), targets[batch])
-        gradients = torch.autograd.grad(loss, params)
-        with torch.no_grad():
-            for param, velocity, gradient in zip(params, velocities, gradients):
-                velocity.mul_(0.9).add_(gradient)
-                param.sub_(velocity, alpha=lr)
+        sgd_step(params, velocities, torch.autograd.grad(loss, params), lr)
         log.append({"step": step, "train_loss": loss.item()})
-        if (step + 1) % eval_interval == 0 or step + 1 == n_steps:
+        last = step + 1 == n_steps or math.isnan(loss.item())
+        if (step + 1) % eval_interval == 0 or last:
             with torch.no_grad():
                 pred = model(test_inputs).view(-1)
                 log.append({"step": step, "test_loss": criterion(pred, test_targets).item()})
+        if last:
+            break
     return model, test_inputs.view(-1).numpy(), pred.numpy()
 
 
@@ -266,6 +273,7 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
     else:
         right.text(0, -1, "the network's outputs are not numbers", ha="center", color=ORANGE)
     right.set(xlabel="x", ylabel="y", xlim=(-1.05, 1.05), ylim=(-1.15, 1.15))
+    right.locator_params(nbins=5)
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     final = losses["test_loss"][-1]
     show(figure, f"{title}. Left: loss over the training steps, final test loss {final:.4g}. Right: the learned and the true function.")
@@ -329,46 +337,51 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 # units are on (have positive input) throughout. There, the derivative of the output with respect to a weight is the product of what enters
 # the weight, affine in $x$, and the derivative with respect to what leaves it, constant in $x$. So on a piece the rows of
 # $\mathbf{J}$ are $(\mathbf{a} + x\, \mathbf{b})^\top$ with the same $\mathbf{a}, \mathbf{b} \in \mathbb{R}^m$. They span at most two
-# dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. It makes an orthonormal basis
-# $\mathbf{Q} \in \mathbb{R}^{n \times q}$, $q \le 2P$, of the functions that are affine on every piece. Then
-# $\mathbf{J} = \mathbf{Q} (\mathbf{Q}^\top \mathbf{J})$, and the SVD of the small matrix
-# $\mathbf{Q}^\top \mathbf{J} \in \mathbb{R}^{q \times m}$ gives that of $\mathbf{J}$. Nothing is approximated.
+# dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. Let $x_\text{l}$ and $x_\text{r}$ be the
+# leftmost and rightmost training points of a piece. The row of a point $x$ between them is $1 - t$ times the row of $x_\text{l}$ plus $t$ times that of
+# $x_\text{r}$, where $t = (x - x_\text{l}) / (x_\text{r} - x_\text{l})$. For all points at once, $\mathbf{J} = \mathbf{A} \mathbf{G}$:
+# $\mathbf{G} \in \mathbb{R}^{2P \times m}$ holds the two rows of every piece, and $\mathbf{A} \in \mathbb{R}^{n \times 2P}$ the factors
+# $1 - t$ and $t$. With the QR decomposition $\mathbf{A} = \mathbf{Q} \mathbf{R}$, the SVD of the small matrix
+# $\mathbf{R} \mathbf{G} \in \mathbb{R}^{2P \times m}$, multiplied by $\mathbf{Q}$ from the left, is that of $\mathbf{J}$. Nothing is approximated.
 
 # %%
-def feature_matrix(model):
-    """The gradient of the output with respect to all m parameters, at every training point: shape (TRAIN_N, m)."""
+def feature_matrix(model, x):
+    """The gradient of the output with respect to all m parameters, at the points x of shape (n,): shape (n, m)."""
     # Every point gets a copy of the weights for itself, and vmap computes the outputs of all these networks at once. No
     # output depends on another's weights, so one gradient of their sum is the gradient of every output by its own.
     copies = {
-        name: param.detach().double().expand(TRAIN_N, *param.shape).requires_grad_()
+        name: param.detach().double().expand(len(x), *param.shape).requires_grad_()
         for name, param in model.named_parameters()
     }
-    outputs = torch.func.vmap(functools.partial(torch.func.functional_call, model))(
-        copies, torch.from_numpy(train_x).view(-1, 1, 1)
-    )
+    outputs = torch.func.vmap(functools.partial(torch.func.functional_call, model))(copies, x.view(-1, 1, 1))
     gradients = torch.autograd.grad(outputs.sum(), list(copies.values()))
     return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
 
-def piecewise_affine_basis(model):
-    """Orthonormal basis of the functions affine on each linear piece of `model`: shape (TRAIN_N, at most 2 pieces)."""
-    hidden, active = torch.from_numpy(train_x).unsqueeze(-1), []
+def linear_pieces(model, x):
+    """The ends of the P linear pieces of `model`, and how the points x of shape (n,) lie between them.
+
+    Returns the 2P ends, which are points of x, and the matrix A, shape (n, 2P): a function that is affine on
+    every piece has the values A @ v at x, where v are its values at the ends.
+    """
+    if not all(isinstance(layer, (nn.Linear, nn.ReLU)) for layer in model):
+        return x, torch.eye(len(x), dtype=x.dtype)  # no such pieces: every point for itself
+    order = x.argsort()
+    hidden = x[order].unsqueeze(-1)
+    active = [torch.ones_like(hidden, dtype=torch.bool)]
     with torch.no_grad():
         for layer in copy.deepcopy(model).double():
             hidden = layer(hidden)
             if isinstance(layer, nn.ReLU):
                 active.append(hidden > 0)
-    # Two points lie on the same piece when the same units are on.
-    _, piece = torch.unique(torch.cat(active, dim=1), dim=0, return_inverse=True)
-    columns = []
-    for index in range(int(piece.max()) + 1):
-        on_piece = (piece == index).double()
-        x = torch.from_numpy(train_x) * on_piece
-        columns.append(on_piece / on_piece.norm())
-        slope = x - columns[-1] * (columns[-1] @ x)
-        if on_piece.sum() > 1:
-            columns.append(slope / slope.norm())
-    return torch.stack(columns, dim=1)
+    # Neighbours lie on the same piece when the same units are on.
+    _, piece, size = torch.unique_consecutive(torch.cat(active, dim=1), dim=0, return_inverse=True, return_counts=True)
+    last = size.cumsum(0) - 1
+    left, right = x[order[last - size + 1]], x[order[last]]
+    t = ((x[order] - left[piece]) / (right - left)[piece]).nan_to_num(0)  # 0 / 0 for a point alone on its piece
+    between = torch.zeros(len(x), 2 * len(size), dtype=x.dtype)
+    between[order, 2 * piece], between[order, 2 * piece + 1] = 1 - t, t
+    return torch.stack([left, right], dim=1).flatten(), between
 
 
 def svd_local_linearization(model):
@@ -377,17 +390,14 @@ def svd_local_linearization(model):
     Returns the number of parameters m, the singular values, shape (r,), largest first, and the principal
     features at the training points, shape (TRAIN_N, r). They are NaN when the weights are not finite.
     """
-    features = feature_matrix(model)
+    ends, between = linear_pieces(model, torch.from_numpy(train_x))
+    features = feature_matrix(model, ends)
     m = features.shape[1]
     if not torch.isfinite(features).all():
         return m, np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
-    basis = piecewise_affine_basis(model)
-    reduced = basis.T @ features
-    if torch.dist(basis @ reduced, features) > 1e-6 * features.norm():
-        # Not a network of linear pieces, so no shortcut.
-        basis, reduced = torch.eye(TRAIN_N, dtype=torch.double), features
-    u, s, _ = torch.linalg.svd(reduced, full_matrices=False)
-    r = int((s > s[0] * max(features.shape) * torch.finfo(s.dtype).eps).sum())  # beyond the rank: rounding errors
+    basis, small = torch.linalg.qr(between)
+    u, s, _ = torch.linalg.svd(small @ features, full_matrices=False)
+    r = int((s > s[0] * max(TRAIN_N, m) * torch.finfo(s.dtype).eps).sum())  # beyond the rank: rounding errors
     principal_feature = basis @ u[:, :r] * s[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
@@ -395,27 +405,9 @@ def svd_local_linearization(model):
 
 
 # %%
-def draw_linearization(axes, singular_values, principal_feature):
-    """Draw singular values, principal features over x, and the first two features against each other.
-
-    Returns the dots of the last, whose colour is x; None when there is no linearization.
-    """
-    values, features, plane = axes
-    values.set(xlabel="k", ylabel="singular value σₖ (log scale)", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
-    logarithmic(values)
-    features.set(xlabel="x", ylabel="principal feature φₖ(x)", xlim=(-1.02, 1.02))
-    plane.set(xlabel="first feature φ₁(x)", ylabel="second feature φ₂(x)")
-    if not np.isfinite(singular_values).all():
-        for ax in axes:
-            ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
-        return None
-
-    rank = len(singular_values)
-    values.plot(np.arange(min(rank, 20)) + 1, singular_values[:20], "o-", color=BLUE, linewidth=0.8)
-    values.set_title(f"rank {rank}" + (", 20 largest singular values" if rank > 20 else ", all singular values"))
-    # From one power of ten to another.
-    values.set_ylim(10 ** np.floor(np.log10(singular_values[:20].min())), 10 ** np.ceil(np.log10(singular_values[0])))
-
+def draw_features(features, plane, principal_feature):
+    """Draw principal features over x, and the first two against each other."""
+    rank = principal_feature.shape[1]
     order = np.argsort(train_x)
     styles = [
         {"color": BLUE, "linewidth": 2.5, "label": "k = 1", "zorder": 3},
@@ -425,13 +417,12 @@ def draw_linearization(axes, singular_values, principal_feature):
     for k in range(min(rank, 10)):
         style = styles[k] if k < 3 else {**styles[2], "label": None}
         features.plot(train_x[order], principal_feature[order, k], **style)
-    features.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
     first, second = principal_feature[:, 0], principal_feature[:, 1] if rank > 1 else np.zeros(TRAIN_N)
-    dots = plane.scatter(first, second, c=train_x, s=4, cmap="cividis", vmin=-1, vmax=1)
-    for x, marker, size in ((-1, "<", 9), (0, "s", 7), (1, ">", 9)):
+    plane.scatter(first, second, c=train_x, s=6, linewidths=0, cmap="cividis", vmin=-1, vmax=1)
+    for x, marker, size, label in ((-1, "<", 9, "x = −1 (dark)"), (0, "s", 7, "x = 0"), (1, ">", 9, "x = 1 (bright)")):
         nearest = np.abs(train_x - x).argmin()
-        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": f"x = {x}".replace("-", "−")}
+        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": label}
         plane.plot(first[nearest], second[nearest], marker=marker, markersize=size, **style)
     # Never zoom in on differences that are tiny beside the features themselves.
     least = 0.2 * np.abs(principal_feature[:, :2]).max()
@@ -439,36 +430,59 @@ def draw_linearization(axes, singular_values, principal_feature):
         low, high = getattr(plane, f"get_{axis}lim")()
         spare = max(0, least - (high - low)) / 2
         plane.set(**{f"{axis}lim": (low - spare, high + spare)})
-    plane.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    return dots
+    features.locator_params(axis="y", nbins=5)
+    plane.locator_params(nbins=5)
 
 
 def compare(linearizations, same_limits=True):
-    """Draw linearizations, {title: (m, singular values, principal features)}, one below the other.
-
-    The singular values share their axis; `same_limits` says whether the features do too.
+    """Draw linearizations, {title: (m, singular values, principal features)}: the singular values of all in one
+    picture, and a row of features for each. `same_limits` says whether the rows have the same limits.
     """
-    height = 3.9 * len(linearizations)  # inches
-    bottom, top = 0.55 / height, 1 - 0.75 / height
-    figure, rows = plt.subplots(len(linearizations), 3, figsize=(14, height), squeeze=False)
-    figure.subplots_adjust(left=0.06, right=0.92, bottom=bottom, top=top, wspace=0.25, hspace=0.48)
-    summaries, dots = [], None
-    for axes, (title, (_, singular_values, principal_feature)) in zip(rows, linearizations.items()):
-        dots = draw_linearization(axes, singular_values, principal_feature) or dots
-        axes[0].text(0, 1.15, title, transform=axes[0].transAxes, fontweight="bold", fontsize="large")
-        finite = np.isfinite(singular_values).all()
-        summaries.append(
-            f"{title}, rank {len(singular_values)}, largest singular value {singular_values[0]:.3g}" if finite
-            else f"{title}, not finite"
-        )
-    for column in rows.T if same_limits else rows.T[:1]:
-        for limits in ("xlim", "ylim"):
-            bounds = [getattr(ax, f"get_{limits}")() for ax in column]
-            for ax in column:
-                ax.set(**{limits: (np.min(bounds), np.max(bounds))})
-    if dots:
-        scale = figure.add_axes((0.937, bottom, 0.011, top - bottom))
-        figure.colorbar(dots, cax=scale, label="x (colour of the dots)", ticks=[-1, -0.5, 0, 0.5, 1])
+    count = len(linearizations)
+    height = 0.8 + 3.1 * count  # inches
+    figure, axes = plt.subplot_mosaic([["values", f"features {k}", f"plane {k}"] for k in range(count)], figsize=(13, height))
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.5 / height, top=1 - 0.75 / height, wspace=0.25, hspace=0.35)
+    values = axes["values"]
+    rows = [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
+    values.set(xlabel="k", ylabel="singular value σₖ (log scale)", title="singular values, 20 at most")
+    values.set(xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
+    logarithmic(values)
+
+    styles = [(GREEN, "o", "●"), ("black", "s", "■"), (GREY, "^", "▲")]
+    summaries, finite = [], []
+    for (title, (_, singular_values, principal_feature)), row, (color, marker, sign) in zip(linearizations.items(), rows, styles):
+        for ax, xlabel, ylabel in zip(row, ("x", "first feature φ₁(x)"), ("principal feature φₖ(x)", "second feature φ₂(x)")):
+            ax.set(xlabel=xlabel, ylabel=ylabel)
+        row[0].set(xlim=(-1.02, 1.02), xticks=[-1, -0.5, 0, 0.5, 1])
+        if np.isfinite(singular_values).all():
+            largest = singular_values[:20]
+            values.plot(np.arange(len(largest)) + 1, largest, color=color, marker=marker, linewidth=0.8)
+            draw_features(*row, principal_feature)
+            finite.append((row, largest))
+            title = f"{title}: rank {len(singular_values)}"
+            summaries.append(f"{title}, largest singular value {largest[0]:.3g}")
+        else:
+            for ax in row:
+                ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
+            summaries.append(f"{title}: not finite")
+        row[0].text(0, 1.12, f"{sign} {title}", color=color, transform=row[0].transAxes, fontweight="bold", fontsize="large")
+
+    if finite:
+        shown = np.concatenate([largest for _, largest in finite])
+        # From one power of ten to another.
+        values.set_ylim(10 ** np.floor(np.log10(shown.min())), 10 ** np.ceil(np.log10(shown.max())))
+        for ax in finite[0][0]:  # one legend for all rows
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    if same_limits:
+        for column in zip(*rows):
+            for limits in ("xlim", "ylim"):
+                bounds = [getattr(ax, f"get_{limits}")() for ax in column]
+                for ax in column:
+                    ax.set(**{limits: (np.min(bounds), np.max(bounds))})
+    for row in rows[:-1]:  # the row below has the same horizontal axes
+        for ax in row if same_limits else row[:1]:
+            ax.set_xlabel("")
+            ax.tick_params(labelbottom=False)
     show(
         figure,
         "Singular values, principal features over x, and the first two features against each other. "
@@ -486,7 +500,7 @@ shallow = svd_local_linearization(model)
 visualize(*shallow, "one hidden layer, trained")
 
 # %% [markdown]
-# **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic, and the title gives the rank.
+# **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic, and the heading gives the rank.
 # Middle: where do the features bend or jump, and is every part of the interval treated alike? Right: the same first two
 # features as coordinates; points that lie together there are points that these two features cannot tell apart.
 #
@@ -524,38 +538,41 @@ grader.check("q1")
 # %% [raw] question="q1"
 # """Public checks of q1: the outside of the network only."""
 #
-# from otter.test_files import test_case
+# import sys
+#
+# import torch
 #
 # OK_FORMAT = False
 # name = "q1"
 # points = 3
+# NOT_CHECKED = "Not checked here: which layers these are, in which order, and the function they compute."
 #
 #
 # def test_container(model):
-#     import torch
-#
+#     """an nn.Sequential of nine modules"""
 #     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
 #     assert len(model) == 9, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
 #
 #
 # def test_parameters(model):
+#     """1321 parameters"""
 #     count = sum(parameter.numel() for parameter in model.parameters())
 #     assert count == 1321, f"model has {count} parameters, expected 1321"
 #
 #
 # def test_outputs(model):
-#     import torch
-#
+#     """one output per input"""
 #     with torch.no_grad():
 #         outputs = model(torch.linspace(-1, 1, 10).unsqueeze(-1))
 #     shape = list(outputs.shape)
 #     assert shape == [10, 1], f"for inputs of shape [10, 1] the outputs have shape {shape}, expected [10, 1]"
 #
 #
-# _NOT_CHECKED = "Not checked here: which layers these are, in which order, and the function they compute."
-# _container = test_case(name="q1: an nn.Sequential of nine modules")(test_container)
-# _parameters = test_case(name="q1: 1321 parameters")(test_parameters)
-# _outputs = test_case(name="q1: one output per input", success_message=_NOT_CHECKED)(test_outputs)
+# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
+#     from otter.test_files import test_case as case
+#     _container = case(name="q1: " + test_container.__doc__)(test_container)
+#     _parameters = case(name="q1: " + test_parameters.__doc__)(test_parameters)
+#     _outputs = case(name="q1: " + test_outputs.__doc__, success_message=NOT_CHECKED)(test_outputs)
 
 # %% [markdown]
 # ### When the weight scale is too small
@@ -636,20 +653,20 @@ grader.check("q2")
 # %% [raw] question="q2"
 # """Public checks of q2: what print_gnorms prints, not whether the numbers are right."""
 #
-# from otter.test_files import test_case
+# import contextlib
+# import io
+# import sys
+#
+# import torch
 #
 # OK_FORMAT = False
 # name = "q2"
 # points = 2
+# NOT_CHECKED = "Not checked here: whether the numbers are the norms that the question asks for."
 #
 #
 # def printed_numbers(print_gnorms, widths):
 #     """Call print_gnorms on a network of these widths; returns the last word of each line that names a weight."""
-#     import contextlib
-#     import io
-#
-#     import torch
-#
 #     assert print_gnorms is not None, "there is no function print_gnorms: run the cell that defines it"
 #     layers = []
 #     for fan_in, fan_out in zip(widths, widths[1:]):
@@ -672,16 +689,19 @@ grader.check("q2")
 #
 #
 # def test_homework_network(print_gnorms):
+#     """one number for each of the five weight matrices"""
 #     check_numbers(print_gnorms, [1, 20, 20, 20, 20, 1])
 #
 #
 # def test_other_network(print_gnorms):
+#     """the same for a smaller network"""
 #     check_numbers(print_gnorms, [1, 6, 11, 1])
 #
 #
-# _NOT_CHECKED = "Not checked here: whether the numbers are the norms that the question asks for."
-# _homework = test_case(name="q2: one number for each of the five weight matrices")(test_homework_network)
-# _other = test_case(name="q2: the same for a smaller network", success_message=_NOT_CHECKED)(test_other_network)
+# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
+#     from otter.test_files import test_case as case
+#     _homework = case(name="q2: " + test_homework_network.__doc__)(test_homework_network)
+#     _other = case(name="q2: " + test_other_network.__doc__, success_message=NOT_CHECKED)(test_other_network)
 
 # %%
 def show_gnorms(gnorms):
@@ -842,17 +862,18 @@ grader.check("q3")
 # %% [raw] question="q3"
 # """Public checks of q3: what better_init touches, not the scale it chooses."""
 #
-# from otter.test_files import test_case
+# import sys
+#
+# import torch
 #
 # OK_FORMAT = False
 # name = "q3"
 # points = 3
+# NOT_CHECKED = "Not checked here: the scale of the weights, and whether the network trains."
 #
 #
 # def initialized_layer(better_init):
 #     """A layer with 7 inputs and 5 outputs that held NaN before better_init was called."""
-#     import torch
-#
 #     assert better_init is not None, "there is no function better_init: run the cell that defines it"
 #     layer = torch.nn.Linear(7, 5)
 #     with torch.no_grad():
@@ -864,25 +885,29 @@ grader.check("q3")
 #
 #
 # def test_weights(better_init):
+#     """every weight is drawn, whatever it was before"""
 #     weights = initialized_layer(better_init).weight
 #     bad = int((~weights.isfinite()).sum())
 #     assert bad == 0, f"{bad} of 35 weights are not finite after weights that were NaN, expected none"
 #
 #
 # def test_fresh(better_init):
+#     """each call draws anew"""
 #     first, second = (initialized_layer(better_init).weight for _ in range(2))
 #     assert not first.equal(second), "two layers got the same weights, expected a fresh draw for each"
 #
 #
 # def test_biases(better_init):
+#     """biases are zero"""
 #     bias = initialized_layer(better_init).bias
 #     assert bool((bias == 0).all()), "some biases are not zero after better_init, expected all zero"
 #
 #
-# _NOT_CHECKED = "Not checked here: the scale of the weights, and whether the network trains."
-# _weights = test_case(name="q3: every weight is drawn, whatever it was before")(test_weights)
-# _fresh = test_case(name="q3: each call draws anew")(test_fresh)
-# _biases = test_case(name="q3: biases are zero", success_message=_NOT_CHECKED)(test_biases)
+# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
+#     from otter.test_files import test_case as case
+#     _weights = case(name="q3: " + test_weights.__doc__)(test_weights)
+#     _fresh = case(name="q3: " + test_fresh.__doc__)(test_fresh)
+#     _biases = case(name="q3: " + test_biases.__doc__, success_message=NOT_CHECKED)(test_biases)
 
 # %% tags=["demonstration"]
 show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large, "better_init": gnorms_better})
@@ -995,51 +1020,57 @@ compare(
 # %% [markdown]
 # ## How much does one run prove? (optional, not graded)
 #
-# Every figure above shows a single run: one draw of the weights, one order of the batches. `train_many` trains 64 networks at
-# once, each with weights and batches of its own, by the same rule as `train_model`. It stacks the weight matrices of
-# all networks to one array of shape $(64, d_{\ell+2}, d_\ell)$ and multiplies them in one go.
+# Every figure above shows a single run: one draw of the weights, one order of the batches. Would other runs have ended alike?
+# And which is better: `better_init`, or yet another interval picked by hand, $[-0.3, 0.3]$?
+#
+# `train_many` trains 64 networks from each start, all at once, each with weights and batches of its own, by the same rule as
+# `train_model`. It stacks the weight matrices of all $N$ networks to one array of shape $(N, d_{\ell+2}, d_\ell)$, multiplies them in
+# one go, and computes the gradients by the formulas for $\boldsymbol{\delta}_\ell$ and $\nabla_{\mathbf{W}_\ell} L$ that stand above
+# question q2.
 
 # %%
-def train_many(init, train_x=train_x, train_y=train_y, runs=64, seed=0):
-    """Train `runs` networks with four hidden layers at once; `init` initializes their linear layers.
+def train_many(starts, runs=64, seed=0):
+    """Train networks with four hidden layers, `runs` from each start (init, train_x, train_y), all at once.
 
-    Returns their predictions at the test points, shape (runs, TEST_N).
+    `init` initializes a linear layer. Returns the predictions at the test points, shape (starts, runs, TEST_N).
     """
     np.random.seed(seed)
     torch.manual_seed(seed)
+    networks = [start for start in starts for _ in range(runs)]
     weights, biases = [], []
     for fan_in, fan_out in [(1, width), *[(width, width)] * 3, (width, 1)]:
-        layers = [nn.Linear(fan_in, fan_out) for _ in range(runs)]
-        for layer in layers:
+        layers = [nn.Linear(fan_in, fan_out) for _ in networks]
+        for layer, (init, _, _) in zip(layers, networks):
             init(layer)
         weights.append(torch.stack([layer.weight.detach() for layer in layers]))
         biases.append(torch.stack([layer.bias.detach().unsqueeze(1) for layer in layers]))
-    params = [param.requires_grad_() for param in weights + biases]
+    params = [param for layer in zip(reversed(weights), reversed(biases)) for param in layer]
     velocities = [torch.zeros_like(param) for param in params]
 
-    def outputs(params, x):
-        """Outputs of every network at its own points: (runs, points) to (runs, points)."""
-        hidden, depth = x.unsqueeze(1), len(params) // 2
-        for layer in range(depth):
-            hidden = torch.baddbmm(params[depth + layer], params[layer], torch.relu(hidden) if layer else hidden)
-        return hidden.squeeze(1)
+    def forward(x):
+        """What enters each layer, and the outputs, all of shape (networks, units, points); x: (networks, points)."""
+        entering = [x.unsqueeze(1)]
+        for weight, bias in zip(weights[:-1], biases[:-1]):
+            entering.append(torch.baddbmm(bias, weight, entering[-1]).relu_())
+        return entering, torch.baddbmm(biases[-1], weights[-1], entering[-1])
 
-    inputs, targets = torch.from_numpy(train_x).float(), torch.from_numpy(train_y).float()
+    inputs = torch.from_numpy(np.stack([train_x for _, train_x, _ in networks])).float()
+    targets = torch.from_numpy(np.stack([train_y for _, _, train_y in networks])).float()
     epochs = math.ceil(n_steps * batch_size / TRAIN_N)
-    orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in range(runs)])
-    for step in range(n_steps):
+    orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in networks])
+    for step in tqdm(range(n_steps), desc=f"{len(networks)} networks", file=sys.stdout, delay=1, leave=False):
         batch = orders[:, step * batch_size : (step + 1) * batch_size]
-        losses = (outputs(params, inputs[batch]) - targets[batch]).square().mean(dim=1)
-        if not losses.isfinite().any():
+        entering, outputs = forward(inputs.gather(1, batch))
+        if outputs.isnan().all():
             break  # nothing left to train
-        # The sum over the networks: none depends on the weights of another, so each gets its own gradient.
-        gradients = torch.autograd.grad(losses.sum(), params)
-        with torch.no_grad():
-            for param, velocity, gradient in zip(params, velocities, gradients):
-                velocity.mul_(0.9).add_(gradient)
-                param.sub_(velocity, alpha=lr)
-    with torch.no_grad():
-        return outputs(params, torch.from_numpy(test_x).float().expand(runs, -1)).numpy()
+        delta = 2 / batch_size * (outputs - targets.gather(1, batch).unsqueeze(1))
+        gradients = []  # like params, from the last layer to the first
+        for weight, a in zip(reversed(weights), reversed(entering)):
+            gradients += [delta @ a.mT, delta.sum(dim=2, keepdim=True)]
+            delta = (weight.mT @ delta).mul_(a.sign_())  # the sign is 1 where the ReLU is on and 0 where it is off
+        sgd_step(params, velocities, gradients, lr)
+    _, outputs = forward(torch.from_numpy(test_x).float().expand(len(networks), -1))
+    return outputs.view(len(starts), runs, TEST_N).numpy()
 
 
 def show_losses(ax, losses, heading):
@@ -1051,7 +1082,7 @@ def show_losses(ax, losses, heading):
         ax.scatter(position + spread[: shown.sum()], values[shown], s=14, color=BLUE, alpha=0.6)
         if not shown.all():
             ax.scatter(position, 3.4, marker="x", s=60, color=ORANGE)
-            ax.text(position + 0.1, 3.4, f"{(~shown).sum()} runs", color=ORANGE, va="center")
+            ax.text(position + 0.1, 3.4, f"{(~shown).sum()} of {len(values)}", color=ORANGE, va="center")
         median = np.median(np.where(shown, values, np.inf))
         if np.isfinite(median):
             ax.hlines(median, position - 0.3, position + 0.3, color="black")
@@ -1066,17 +1097,17 @@ def show_losses(ax, losses, heading):
 
 
 # %% tags=["demonstration"]
+torch.set_num_threads(2)  # so many networks are enough work for two cores
 starts = {
-    "uniform ±0.03": (functools.partial(naive_init, 0.03),),
-    "uniform ±0.3": (functools.partial(naive_init, 0.3),),
-    "uniform ±3": (functools.partial(naive_init, 3.0),),
-    "better_init": (better_init,),
+    "uniform ±0.3": (functools.partial(naive_init, 0.3), train_x, train_y),
+    "better_init": (better_init, train_x, train_y),
     "better_init, x < 0.4": (better_init, ood_train_x, ood_train_y),
 }
-errors = {}  # squared errors of all runs at all test points, shape (64, TEST_N)
-for label, start in tqdm(starts.items(), desc="64 networks from each start", file=sys.stdout):
-    errors[label] = np.square(train_many(*start) - test_y)
-clear_output(wait=True)  # the progress bar
+# The predictions of all runs, {label: shape (64, TEST_N)}. Those of ±3 by themselves: they end after a few steps.
+predictions = {"uniform ±3": train_many([(functools.partial(naive_init, 3.0), train_x, train_y)])[0]}
+predictions |= zip(starts, train_many(starts.values()))
+torch.set_num_threads(1)
+errors = {label: np.square(prediction - test_y) for label, prediction in predictions.items()}
 ood_errors = errors.pop("better_init, x < 0.4")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2))
@@ -1092,7 +1123,7 @@ show_losses(
 right.set(title="better_init, trained on x < 0.4: 64 runs", xlabel="part of the test data")
 show(
     figure,
-    "Final test losses, one dot a run. Left: 64 runs for each of four initializations. "
+    "Final test losses, one dot a run. Left: 64 runs from each of three initializations. "
     "Right: 64 runs trained on x below 0.4, tested below and above 0.4. The text above gives the numbers.",
 )
 

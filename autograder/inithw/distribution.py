@@ -2,7 +2,7 @@
 
 All of it comes from `solutions/homework.py`, a notebook in jupytext's percent format. In its code cells the lines
 between ``# BEGIN SOLUTION`` and ``# END SOLUTION`` are the answer; lines ``# STUDENT: code`` among them are what a
-student finds in their place. A raw cell with ``question="q1"`` is the public Otter test of that question. Code cells
+student finds in their place. A raw cell with ``question="q1"`` holds the public tests of that question. Code cells
 tagged ``demonstration`` hold a training run, a figure or a local check: grading may leave them out.
 """
 
@@ -33,7 +33,7 @@ _METADATA = {
     "language_info": {"name": "python"},
 }
 # What the notebook imports, by the names of pyproject.toml, which knows the versions.
-_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "tqdm", "otter-grader")
+_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "tqdm")
 _STUDENT_TOOLS = ("jupyterlab>=4",)
 
 _MARKER = re.compile(r"^\s*# (BEGIN|END) SOLUTION$")
@@ -209,7 +209,7 @@ def _requirements(root: Path) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     known = {
         re.match(r"[\w.-]+", requirement)[0]: requirement  # type: ignore[index]
-        for requirement in [*project["dependencies"], *project["optional-dependencies"]["otter"]]
+        for requirement in project["dependencies"]
     }
     return "\n".join([f"# {_NOTE}", *(known[name] for name in _STUDENT_PACKAGES), *_STUDENT_TOOLS, ""])
 
