@@ -90,7 +90,7 @@ class LocalChecks:
             except Exception as error:
                 finding = f"NOT YET, {type(error).__name__}: {error}"
             print(f"{question}: {test.__doc__}: {finding}")
-        print(tests["NOT_CHECKED"])
+        print(tests.get("NOT_CHECKED", "Not checked here: whether the answer is right."))
 
 
 grader = LocalChecks()
@@ -273,7 +273,7 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
     else:
         right.text(0, -1, "the network's outputs are not numbers", ha="center", color=ORANGE)
     right.set(xlabel="x", ylabel="y", xlim=(-1.05, 1.05), ylim=(-1.15, 1.15))
-    right.locator_params(nbins=5)
+    right.locator_params(nbins=4)
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     final = losses["test_loss"][-1]
     show(figure, f"{title}. Left: loss over the training steps, final test loss {final:.4g}. Right: the learned and the true function.")
@@ -420,18 +420,17 @@ def draw_features(features, plane, principal_feature):
 
     first, second = principal_feature[:, 0], principal_feature[:, 1] if rank > 1 else np.zeros(TRAIN_N)
     plane.scatter(first, second, c=train_x, s=6, linewidths=0, cmap="cividis", vmin=-1, vmax=1)
-    for x, marker, size, label in ((-1, "<", 9, "x = −1 (dark)"), (0, "s", 7, "x = 0"), (1, ">", 9, "x = 1 (bright)")):
+    for x, marker, size in ((-1, "<", 9), (0, "s", 7), (1, ">", 9)):
         nearest = np.abs(train_x - x).argmin()
-        style = {"color": ORANGE, "markerfacecolor": "none", "linestyle": "none", "label": label}
-        plane.plot(first[nearest], second[nearest], marker=marker, markersize=size, **style)
+        plane.plot(first[nearest], second[nearest], marker, color=ORANGE, markerfacecolor="none", markersize=size)
     # Never zoom in on differences that are tiny beside the features themselves.
     least = 0.2 * np.abs(principal_feature[:, :2]).max()
     for axis in ("x", "y"):
         low, high = getattr(plane, f"get_{axis}lim")()
         spare = max(0, least - (high - low)) / 2
         plane.set(**{f"{axis}lim": (low - spare, high + spare)})
-    features.locator_params(axis="y", nbins=5)
-    plane.locator_params(nbins=5)
+    features.locator_params(axis="y", nbins=4)
+    plane.locator_params(nbins=4)
 
 
 def compare(linearizations, same_limits=True):
@@ -471,8 +470,9 @@ def compare(linearizations, same_limits=True):
         shown = np.concatenate([largest for _, largest in finite])
         # From one power of ten to another.
         values.set_ylim(10 ** np.floor(np.log10(shown.min())), 10 ** np.ceil(np.log10(shown.max())))
-        for ax in finite[0][0]:  # one legend for all rows
-            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+        features, plane = finite[0][0]  # the legends of one row do for all
+        features.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+        plane.set_title("x = −1 ◁ dark     x = 0 □     x = 1 ▷ bright", fontsize="small", color=ORANGE)
     if same_limits:
         for column in zip(*rows):
             for limits in ("xlim", "ylim"):
@@ -1039,11 +1039,12 @@ def train_many(starts, runs=64, seed=0):
     networks = [start for start in starts for _ in range(runs)]
     weights, biases = [], []
     for fan_in, fan_out in [(1, width), *[(width, width)] * 3, (width, 1)]:
-        layers = [nn.Linear(fan_in, fan_out) for _ in networks]
-        for layer, (init, _, _) in zip(layers, networks):
+        layer, drawn = nn.Linear(fan_in, fan_out), []
+        for init, _, _ in networks:
             init(layer)
-        weights.append(torch.stack([layer.weight.detach() for layer in layers]))
-        biases.append(torch.stack([layer.bias.detach().unsqueeze(1) for layer in layers]))
+            drawn.append((layer.weight.detach().clone(), layer.bias.detach().unsqueeze(1).clone()))
+        weights.append(torch.stack([weight for weight, _ in drawn]))
+        biases.append(torch.stack([bias for _, bias in drawn]))
     params = [param for layer in zip(reversed(weights), reversed(biases)) for param in layer]
     velocities = [torch.zeros_like(param) for param in params]
 
@@ -1058,12 +1059,13 @@ def train_many(starts, runs=64, seed=0):
     targets = torch.from_numpy(np.stack([train_y for _, _, train_y in networks])).float()
     epochs = math.ceil(n_steps * batch_size / TRAIN_N)
     orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in networks])
+    inputs, targets = inputs.gather(1, orders), targets.gather(1, orders).unsqueeze(1)
     for step in tqdm(range(n_steps), desc=f"{len(networks)} networks", file=sys.stdout, delay=1, leave=False):
-        batch = orders[:, step * batch_size : (step + 1) * batch_size]
-        entering, outputs = forward(inputs.gather(1, batch))
+        batch = slice(step * batch_size, (step + 1) * batch_size)
+        entering, outputs = forward(inputs[:, batch])
         if outputs.isnan().all():
             break  # nothing left to train
-        delta = 2 / batch_size * (outputs - targets.gather(1, batch).unsqueeze(1))
+        delta = 2 / batch_size * (outputs - targets[:, :, batch])
         gradients = []  # like params, from the last layer to the first
         for weight, a in zip(reversed(weights), reversed(entering)):
             gradients += [delta @ a.mT, delta.sum(dim=2, keepdim=True)]

@@ -285,10 +285,10 @@ def test_training_many_networks_equals_training_each_alone(homework):
     networks = [start for start in starts for _ in range(2)]
     models = [nn.Sequential() for _ in networks]
     for fan_in, fan_out in ((1, 20), (20, 20), (20, 20), (20, 20), (20, 1)):
-        layers = [nn.Linear(fan_in, fan_out) for _ in models]
-        for model, layer, (init, _, _) in zip(models, layers, networks, strict=True):
+        layer = nn.Linear(fan_in, fan_out)
+        for model, (init, _, _) in zip(models, networks, strict=True):
             init(layer)
-            model.extend([layer, nn.ReLU()])
+            model.extend([copy.deepcopy(layer), nn.ReLU()])
     orders = [torch.cat([torch.randperm(1500) for _ in range(2)]) for _ in models]
     for model, order, (_, *points), outputs in zip(models, orders, networks, together.reshape(4, 500), strict=True):
         network = model[:-1]
@@ -393,6 +393,15 @@ def test_local_checks_survive_a_damaged_test_file(checks, tmp_path):
     (tmp_path / "tests/q1.py").write_text("OK_FORMAT = False\nthis is no Python")
     assert said(checks, "q1") == (
         f"q1: not checked, {Path('tests/q1.py')} is damaged (SyntaxError). Put a fresh copy in its place.\n"
+    )
+
+
+def test_local_checks_work_with_tests_of_an_instructors_own(checks, tmp_path):
+    (tmp_path / "q1.py").write_text(
+        'def test_width(width):\n    """twenty units"""\n    assert width == 21, "width is not 21"\n'
+    )
+    assert said(checks, "q1") == (
+        "q1: twenty units: NOT YET, width is not 21\nNot checked here: whether the answer is right.\n"
     )
 
 
