@@ -117,9 +117,10 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def logarithmic(ax):
-    """Make the vertical axis logarithmic, with marks at powers of ten only."""
+    """Make the vertical axis logarithmic, with a few marks, at powers of ten only."""
     ax.set_yscale("log")
     ax.minorticks_off()
+    ax.locator_params(axis="y", numticks=6)
     ax.yaxis.set_major_formatter(lambda value, _: f"10{str(round(math.log10(value))).translate(SUPERSCRIPTS)}")
 
 
@@ -256,6 +257,7 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
         if finite.any():
             left.plot(steps[finite], losses[key][finite], **style)
     left.set(xlabel="training step", ylabel="mean squared error (log scale)")
+    left.locator_params(axis="x", nbins=5, integer=True)
     logarithmic(left)
     if np.isfinite(losses["train_loss"]).all():
         left.set(xlim=(0, n_steps), ylim=(1e-3, 1))
@@ -444,7 +446,7 @@ def compare(linearizations, same_limits=True):
     values = axes["values"]
     rows = [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
     values.set(xlabel="k", ylabel="singular value σₖ (log scale)", title="singular values, 20 at most")
-    values.set(xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
+    values.set(xlim=(0, 21), xticks=[1, 10, 20])
     logarithmic(values)
 
     styles = [(GREEN, "o", "●"), ("black", "s", "■"), (GREY, "^", "▲")]
@@ -715,7 +717,7 @@ def show_gnorms(gnorms):
     ax.set_xticks(range(len(norms)), norms)
     ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the gradient (log scale)")
     logarithmic(ax)
-    ax.set(ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-7, 8, 2))
+    ax.set(ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-6, 7, 3))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     ranges = "; ".join(f"{label}, {min(norms.values()):.1e} to {max(norms.values()):.1e}" for label, norms in gnorms.items())
     show(figure, f"Gradient norm of each weight matrix on a logarithmic axis. Smallest to largest: {ranges}.")
