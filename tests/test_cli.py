@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from inithw import cli
 
 from tests.submissions.answer import ITEMS
 
@@ -204,11 +205,14 @@ def wait_until(condition, seconds=60):
         time.sleep(0.1)
 
 
-def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tmp_path):
+@pytest.mark.parametrize(("order", "jobs"), [("quick slow other", 1), ("slow quick", 2)])
+def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tmp_path, order, jobs):
     folder, _names, _done = graded
     (tmp_path / "quick.ipynb").write_bytes((folder / "=cmd().ipynb").read_bytes())
-    (tmp_path / "slow.ipynb").write_text(json.dumps(SLEEPER))
-    command = [*INITHW, "grade", "quick.ipynb", "slow.ipynb", "slow.ipynb/../slow.ipynb", "--out", "out", "--jobs", "1"]
+    for name in ("slow", "other"):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(SLEEPER))
+    names = [f"{name}.ipynb" for name in order.split()]
+    command = [*INITHW, "grade", *names, "--out", "out", "--jobs", str(jobs)]
     # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: not this one.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -224,8 +228,21 @@ def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tm
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in errors
     assert "Traceback" not in errors
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quick.ipynb.results.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["grades.csv", "quick.ipynb.results.json"]
+    with (tmp_path / "out/grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["submission"] for row in csv.DictReader(file)] == ["quick.ipynb"]
     wait_until(lambda: not any(map(alive, descendants)), seconds=10)
+
+
+def test_a_full_disk_ends_the_run_with_a_line_that_says_so(graded, monkeypatch):
+    folder, _names, _done = graded
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "write_results", full)
+    with pytest.raises(cli.Stop, match=r"--out .*: cannot write there any more \(No space left on device\)"):
+        cli.grade([folder / "empty.ipynb"], as_json=True, out=folder, jobs=1, keep=False, allow_unsandboxed=False)
 
 
 def test_a_closed_pipe_is_no_error_to_read_about(graded):

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -123,30 +123,46 @@ def grade(
         if keep and out is not None:
             save_evidence(out, stems[path], clean(str(path), NAME_LIMIT), evidence)
 
-    grades: list[Grade] = []
-    with (
-        _interruptible(),
-        Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
-        _progress(len(paths)) as progress,
-    ):
-        settings = load_settings(find_config(Path.cwd()))  # the key is read when the workers' ancestor is on its way
-        task = progress.add_task("grading", total=len(paths))
-        graded = grade_all(
-            paths,
-            key=settings.key,
-            sandbox=sandbox,
-            limits=settings.limits,
-            jobs=jobs,
-            on_done=lambda: progress.advance(task),
-            keep_evidence=keep_evidence,
-        )
-        with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
-            for path, record in zip(paths, records, strict=True):
-                grades.append(record)
-                if out is not None:
-                    write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
-                if as_json:
-                    print(json.dumps(to_json(record)), flush=True)
+    finished: dict[Path, Grade] = {}
+
+    def done(path: Path, record: Grade) -> None:
+        if out is not None:
+            try:
+                write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
+            except OSError as error:
+                raise Stop(f"--out {out}: cannot write there any more ({error.strerror})", _FAILED) from error
+        finished[path] = record
+        progress.advance(task)
+
+    try:
+        with (
+            Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
+            _progress(len(paths)) as progress,
+        ):
+            settings = load_settings(
+                find_config(Path.cwd())
+            )  # the key is read when the workers' ancestor is on its way
+            task = progress.add_task("grading", total=len(paths))
+            graded = grade_all(
+                paths,
+                key=settings.key,
+                sandbox=sandbox,
+                limits=settings.limits,
+                jobs=jobs,
+                on_done=done,
+                keep_evidence=keep_evidence,
+            )
+            with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
+                for record in records:
+                    if as_json:
+                        print(json.dumps(to_json(record)), flush=True)
+    except KeyboardInterrupt:
+        if out is not None:
+            write_csv(out / "grades.csv", [finished[path] for path in paths if path in finished])
+        raise Stop(
+            f"inithw: stopped by Ctrl-C; {len(finished)} of {len(paths)} submissions have their records", _INTERRUPTED
+        ) from None
+    grades = [finished[path] for path in paths]
     _finish(grades, out, as_json)
     if not as_json:
         _show_similar(paths)
@@ -191,14 +207,6 @@ def rescore(
     _finish(grades, folder, as_json, "rescored.csv")
     if damaged:
         raise Stop("\n".join([*damaged, "Their results.json were left as they were."]), _FAILED)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Stop("inithw: stopped by Ctrl-C; records already written are complete", _INTERRUPTED) from None
 
 
 def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "grades.csv") -> None:

@@ -81,6 +81,10 @@ def execute(submission: Submission, challenge: Challenge, sandbox: Sandbox, limi
             state.leave_out = False
             continue
         break
+    else:
+        state.missing = (
+            f"it was not asked any more after {_MAX_RUNS} runs that a cell ended, the last like this: {state.last_end}"
+        )
     return state.evidence(time.monotonic() - started)
 
 
@@ -93,6 +97,8 @@ class _State:
     limits: Limits
     deadline: float
     leave_out: bool = True
+    missing: str = "the time allowed for one submission was used up before this was asked"
+    last_end: str = ""
     current: Cell | _Question | None = None
     fatal: dict[int, str] = field(default_factory=dict)
     runs: dict[int, CellRun] = field(default_factory=dict)
@@ -109,6 +115,7 @@ class _State:
 
     def blame(self, reason: str) -> None:
         """The worker ended during `current`: it will be left out in the next run."""
+        self.last_end = reason
         if isinstance(self.current, Cell):
             self.fatal[self.current.number] = f"ended the run: {reason}"
         elif self.current is None:
@@ -118,7 +125,7 @@ class _State:
 
     def evidence(self, seconds: float) -> Evidence:
         """Put together what was found; what was not is marked as not reached."""
-        missing = Unavailable("not reached", "the time allowed for one submission was used up before this was asked")
+        missing = Unavailable("not reached", self.missing)
         norms = tuple(self.answers.get(("norms", index), missing) for index in range(len(self.challenge.norms)))
         return Evidence(
             challenge=self.challenge,

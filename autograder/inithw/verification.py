@@ -102,7 +102,7 @@ def _verify_grades(root: Path, settings: Settings, console: Console, progress: P
             sandbox=sandbox,
             limits=settings.limits,
             jobs=jobs,
-            on_done=lambda: progress.advance(task),
+            on_done=lambda _path, _record: progress.advance(task),
         )
         found = {one.name: differences(one, grade) for one, grade in zip(declared, grades, strict=True)}
     wrong = _print_lines(found, console)
