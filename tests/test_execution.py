@@ -138,7 +138,7 @@ def test_a_question_that_ends_the_process_costs_itself_only(sandbox, body):
 def test_after_too_many_ended_runs_the_reason_names_them_and_not_the_time(sandbox):
     evidence = run(sandbox, *ANSWERS, *["import os\nos._exit(3)"] * 7)
     assert evidence.model.reason == (
-        "it was not asked any more after 6 runs that a cell ended, the last like this: it left the process (exit code 3)"
+        "it was not asked any more after 6 runs that a cell ended, the last: it left the process (exit code 3)"
     )
 
 

@@ -83,7 +83,7 @@ def execute(submission: Submission, challenge: Challenge, sandbox: Sandbox, limi
         break
     else:
         state.missing = (
-            f"it was not asked any more after {_MAX_RUNS} runs that a cell ended, the last like this: {state.last_end}"
+            f"it was not asked any more after {_MAX_RUNS} runs that a cell ended, the last: {state.last_end}"
         )
     return state.evidence(time.monotonic() - started)
 
