@@ -135,6 +135,19 @@ def test_a_question_that_ends_the_process_costs_itself_only(sandbox, body):
     assert all(isinstance(text, str) for text in evidence.norms)
 
 
+def test_code_that_asks_for_more_threads_runs_on_one(sandbox):
+    threads = """
+torch.set_num_threads(4)
+torch.set_num_interop_threads(4)
+large = torch.ones(1000, 1000, requires_grad=True)
+(large @ large).relu().sum().backward()
+np.ones((1000, 1000)) @ np.ones((1000, 1000))
+"""
+    evidence = run(sandbox, SETUP, threads, Q1, Q2, Q3)
+    assert_complete(evidence)
+    assert [cell.state for cell in evidence.cells] == ["ok"] * 5
+
+
 def test_after_too_many_ended_runs_the_reason_names_them_and_not_the_time(sandbox):
     evidence = run(sandbox, *ANSWERS, *["import os\nos._exit(3)"] * 7)
     assert evidence.model.reason == (

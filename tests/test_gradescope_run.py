@@ -209,7 +209,8 @@ def killed(container, submission, earlier):
     def kill():
         while "stopped before it had finished" not in read_if_there(container.root / "results" / "results.json"):
             time.sleep(0.02)
-        (judge,) = [pid for pid, command in processes_of(container.root) if "gradescope" in command]
+        # What the judge is just starting has its command line, and a higher number, for a moment.
+        judge = min(pid for pid, command in processes_of(container.root) if "gradescope" in command)
         os.kill(judge, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)

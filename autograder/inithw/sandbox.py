@@ -292,7 +292,9 @@ def _exit_reason(status: int) -> str:
 
 def _environment() -> dict[str, str]:
     """A clean environment: one thread for every numeric library, nothing of the judge's."""
-    threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"], "1")
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+    # The limit holds also after torch.set_num_threads(4): OpenMP ends a process that cannot start the threads it wants.
+    threads = dict.fromkeys(["OMP_THREAD_LIMIT", *(f"{library}_NUM_THREADS" for library in libraries)], "1")
     kept = {name: os.environ[name] for name in ("HOME", "OPENBLAS_CORETYPE", "LD_LIBRARY_PATH") if name in os.environ}
     return {
         "PATH": os.defpath,

@@ -492,10 +492,20 @@ WHOLE_NOTEBOOKS = (
         "an import deleted and done later",
         edited(
             lambda n: (
-                n["cells"].__setitem__(2, code(text(n["cells"][2]).replace("import functools\n", ""))),
+                n["cells"].__setitem__(
+                    k := place(n, "import functools\n"), code(text(n["cells"][k]).replace("import functools\n", ""))
+                ),
                 n["cells"].insert(place(n, "def naive_init"), code("import functools")),
             )
         ),
+    ),
+    right(
+        "many threads, used",
+        first(
+            "import torch\ntorch.set_num_interop_threads(4)\ntorch.set_num_threads(4)",
+            "large = torch.ones(1000, 1000, requires_grad=True)\n(large @ large).relu().sum().backward()",
+        ),
+        q2="torch.set_num_threads(8)\ngnorm = (torch.eye(999) @ torch.ones(999, 999)).mean() * param.grad.norm()",
     ),
     # ------------------------------------------------ Colab, Jupyter, VS Code
     right("from Colab", edited(colab)),

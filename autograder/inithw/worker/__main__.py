@@ -67,6 +67,7 @@ def _preload() -> Any:
     torch.set_num_threads(1)
     with contextlib.suppress(RuntimeError):
         torch.set_num_interop_threads(1)
+    torch.set_num_interop_threads = lambda count: None  # torch allows it once: a notebook that also does is right
     gc.collect()
     gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
     # Not what torch.optim loads when the first optimizer is made: a second and 75 MB that few submissions need.
