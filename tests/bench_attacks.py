@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from inithw.rubric import POINTS
-from inithw.settings import PLUGIN
+from inithw.engine.settings import PLUGIN
+from inithw.homework.rubric import POINTS
 
 from tests.attacks import ATTACKS
 from tests.attacks.attack import Attack, write_attack

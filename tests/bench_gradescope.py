@@ -21,7 +21,7 @@ import zipfile
 from pathlib import Path
 
 import yaml
-from inithw.packaging import make_dist
+from inithw.release.packaging import make_dist
 
 from tests.gradescope_container import MEMORY, PROCESSORS, Container, limited, roomy_memory
 from tests.otter_commands import STOCK, generate

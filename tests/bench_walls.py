@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import inithw.worker.session  # noqa: F401 - what the pre-loaded process has in memory
-from inithw.records import Limits
-from inithw.sandbox import Sandbox, remove_tree
-from inithw.worker.walls import WALLS, WallPlan, raise_walls
+import inithw.engine.worker.session  # noqa: F401 - what the pre-loaded process has in memory
+from inithw.engine.records import Limits
+from inithw.engine.sandbox import Sandbox, remove_tree
+from inithw.engine.worker.walls import WALLS, WallPlan, raise_walls
 
 
 def seconds(readable: tuple[str, ...], walls: tuple[str, ...]) -> float:

@@ -10,12 +10,12 @@ import pytest
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-from inithw.challenge import draw_challenge
-from inithw.execution import execute
-from inithw.records import Limits
-from inithw.sandbox import Sandbox
-from inithw.settings import find_config, load_settings
-from inithw.submission import NotGradable, read_submission
+from inithw.engine.execution import execute
+from inithw.engine.records import Limits
+from inithw.engine.sandbox import Sandbox
+from inithw.engine.settings import find_config, load_settings
+from inithw.engine.submission import NotGradable, read_submission
+from inithw.homework.challenge import draw_challenge
 
 ROOT = Path(__file__).parent.parent
 ITEMS = Path(__file__).parent / "otter"

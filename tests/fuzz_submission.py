@@ -11,8 +11,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["inithw.submission", "inithw.text", "zipfile"]):
-    from inithw import submission  # noqa: F401 - before the tests import it without instruments
+with atheris.instrument_imports(include=["inithw.engine.submission", "inithw.engine.text", "zipfile"]):
+    from inithw.engine import submission  # noqa: F401 - before the tests import it without instruments
 
 from test_submission import ANSWERS, STUBS, encoded, settle, zipped
 

@@ -11,10 +11,10 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from inithw.batch import grade_all
-from inithw.records import Grade, Limits
-from inithw.sandbox import Sandbox
-from inithw.verification import SKELETON, label
+from inithw.engine.batch import grade_all
+from inithw.engine.records import Grade, Limits
+from inithw.engine.sandbox import Sandbox
+from inithw.release.verification import SKELETON, label
 
 from tests.submissions import ANSWERS, packed, write_answer
 

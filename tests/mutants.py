@@ -22,12 +22,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import inithw
-from inithw import records
-from inithw.archive import load_evidence, save_evidence
-from inithw.batch import grade_all
-from inithw.records import Grade, Limits
-from inithw.sandbox import Sandbox
-from inithw.verification import SKELETON, declare, differences
+from inithw.engine import records
+from inithw.engine.archive import load_evidence, save_evidence
+from inithw.engine.batch import grade_all
+from inithw.engine.records import Grade, Limits
+from inithw.engine.sandbox import Sandbox
+from inithw.release.verification import SKELETON, declare, differences
 from rich.console import Console
 from rich.table import Table
 
@@ -59,8 +59,8 @@ class Mutant:
 LAYERS, FORWARD = ("q1.layers",), ("q1.forward",)
 Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.draws",), ("q3.scale",)
 GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
-NETWORK, NORMS, PRINTOUT = "checks/network.py", "checks/norms.py", "printout.py"
-INITIALIZATION, STATISTICS = "checks/initialization.py", "reference/initialization.py"
+NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.py", "homework/printout.py"
+INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
 
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
@@ -71,8 +71,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(NETWORK, "child.kind not in STANDARD_KINDS", "True"),
         Mutant(NETWORK, "return tuple(children[:-1])", "return tuple(children)"),
         Mutant(NETWORK, "fan_in, fan_out, bias=True", "fan_out, fan_in, bias=True"),
-        Mutant("diagnosis/network.py", "if any(child.repeats >= 0", "if all(child.repeats >= 0"),
-        Mutant("diagnosis/network.py", "if len(linears) < len(wanted)", "if len(linears) <= len(wanted)"),
+        Mutant("homework/diagnosis/network.py", "if any(child.repeats >= 0", "if all(child.repeats >= 0"),
+        Mutant("homework/diagnosis/network.py", "if len(linears) < len(wanted)", "if len(linears) <= len(wanted)"),
     ),
     FORWARD: (
         Mutant(NETWORK, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 10.0"),
@@ -80,18 +80,20 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(NETWORK, "deviation[worst] <= OUTPUT_TOLERANCE", "deviation.min() <= OUTPUT_TOLERANCE"),
         Mutant(NETWORK, "if worst is None:\n        return\n", "return\n"),
         Mutant(
-            "reference/network.py", "if layer == last else np.maximum(preactivations, 0.0)", "if layer == last else 1"
+            "homework/reference/network.py",
+            "if layer == last else np.maximum(preactivations, 0.0)",
+            "if layer == last else 1",
         ),
     ),
     Q1: (
         Mutant(
-            "challenge.py",
+            "homework/challenge.py",
             "INPUT_RANGES = (1.0, 10.0, 100.0)",
             "INPUT_RANGES = (0.01, 0.02, 0.03)",
             ("q1 ReLU6 instead of ReLU", "q1 Hardtanh instead of ReLU"),
         ),
         Mutant(
-            "challenge.py",
+            "homework/challenge.py",
             "biases[-1] -= np.median(forward(_network(weights, biases), inputs[:INPUTS_PER_RANGE]))",
             "biases[-1] += 1e6",
             ("q1 ReLU after the output",),
@@ -104,14 +106,20 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(NORMS, '    _check(evidence, "q2.norms")', '    _check(evidence, "q2.general")'),
         Mutant(NORMS, "            continue\n", "            return\n"),
         Mutant(NORMS, "if others and not like_homework and", "if others and"),
-        Mutant("reference/norms.py", "np.sqrt(np.sum(np.square(matrix", "(np.sum(np.square(matrix"),
-        Mutant("reference/norms.py", "np.sum(np.square(matrix, dtype=np.float64))", "np.mean(np.square(matrix))"),
-        Mutant("reference/norms.py", '"spectral": np.array([values[0]', '"spectral": np.array([values[-1]'),
-        Mutant("reference/norms.py", '"running_total": np.cumsum(right)', '"running_total": right'),
-        Mutant("reference/network.py", "delta = 2.0 * (activations[-1] - y", "delta = 1.0 * (activations[-1] - y"),
-        Mutant("reference/network.py", ".astype(np.float64)) / len(x)", ".astype(np.float64))"),
-        Mutant("reference/network.py", ".astype(np.float64)) * (activations[layer] > 0)", ".astype(np.float64))"),
-        Mutant("reference/network.py", "weights.T.astype(np.float64) + bias", "weights.T.astype(np.float64)"),
+        Mutant("homework/reference/norms.py", "np.sqrt(np.sum(np.square(matrix", "(np.sum(np.square(matrix"),
+        Mutant(
+            "homework/reference/norms.py", "np.sum(np.square(matrix, dtype=np.float64))", "np.mean(np.square(matrix))"
+        ),
+        Mutant("homework/reference/norms.py", '"spectral": np.array([values[0]', '"spectral": np.array([values[-1]'),
+        Mutant("homework/reference/norms.py", '"running_total": np.cumsum(right)', '"running_total": right'),
+        Mutant(
+            "homework/reference/network.py", "delta = 2.0 * (activations[-1] - y", "delta = 1.0 * (activations[-1] - y"
+        ),
+        Mutant("homework/reference/network.py", ".astype(np.float64)) / len(x)", ".astype(np.float64))"),
+        Mutant(
+            "homework/reference/network.py", ".astype(np.float64)) * (activations[layer] > 0)", ".astype(np.float64))"
+        ),
+        Mutant("homework/reference/network.py", "weights.T.astype(np.float64) + bias", "weights.T.astype(np.float64)"),
         Mutant(PRINTOUT, "SIGNIFICANT_DIGITS = 4", "SIGNIFICANT_DIGITS = 2"),
         Mutant(PRINTOUT, "SIGNIFICANT_DIGITS = 4", "SIGNIFICANT_DIGITS = 6"),
         Mutant(PRINTOUT, "RELATIVE_TOLERANCE = 2e-4", "RELATIVE_TOLERANCE = 0.5"),
@@ -125,18 +133,29 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(PRINTOUT, "_ordered_usable and all(any(", "_ordered_usable and False and all(any("),
         Mutant(PRINTOUT, "if self._named_usable and all(", "if self._named_usable and any("),
         Mutant(PRINTOUT, "exponent - max(digits - len(places), 0)", "exponent"),
-        Mutant("scoring.py", "earned=0.0,", "earned=item.points,"),
-        Mutant("scoring.py", 'return "not answered"', 'return "lost"'),
-        Mutant("verdict.py", 'kind = NotAnswered if part.state == "not answered" else NotReached', "kind = NotReached"),
-        Mutant("challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (5,)", ("q2 five layers by their indices",)),
-        Mutant("challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (2, 4)", ("q2 at most five layers",)),
+        Mutant("engine/scoring.py", "earned=0.0,", "earned=item.points,"),
+        Mutant("engine/scoring.py", 'return "not answered"', 'return "lost"'),
         Mutant(
-            "challenge.py",
+            "engine/verdict.py",
+            'kind = NotAnswered if part.state == "not answered" else NotReached',
+            "kind = NotReached",
+        ),
+        Mutant(
+            "homework/challenge.py",
+            "OTHER_DEPTHS = (2, 4, 6)",
+            "OTHER_DEPTHS = (5,)",
+            ("q2 five layers by their indices",),
+        ),
+        Mutant(
+            "homework/challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (2, 4)", ("q2 at most five layers",)
+        ),
+        Mutant(
+            "homework/challenge.py",
             "NARROWEST, WIDEST = 3, 40",
             "NARROWEST, WIDEST = 3, 20",
             ("q2 the first twenty rows and columns",),
         ),
-        Mutant("challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
+        Mutant("homework/challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
     ),
     DRAWS: (
         Mutant(INITIALIZATION, "if _most(~(statistics.draw_correlation <= THRESHOLDS.draw_correlation)):", "if False:"),
@@ -171,21 +190,31 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(INITIALIZATION, "if _most(smallest < low):", "if False:"),
         Mutant(INITIALIZATION, "if init.forward_error:", "if False:"),
         Mutant(
-            "reference/network.py", "inputs.append(np.maximum(matrix @ inputs[-1], 0))", "inputs.append(inputs[-1])"
+            "homework/reference/network.py",
+            "inputs.append(np.maximum(matrix @ inputs[-1], 0))",
+            "inputs.append(inputs[-1])",
         ),
-        Mutant("reference/network.py", "squares - products) / len(x)", "squares - products) * len(x)"),
+        Mutant("homework/reference/network.py", "squares - products) / len(x)", "squares - products) * len(x)"),
     ),
     TRAINING: (
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if False:"),
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if good < len(losses):"),
-        Mutant("reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
-        Mutant("reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
-        Mutant("reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
-        Mutant("reference/data.py", "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468", "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 46"),
-        Mutant("reference/training.py", "np.maximum(into, 0, out=into)", "np.minimum(into, 0, out=into)"),
-        Mutant("reference/training.py", "delta -= y[:, None]", "delta += y[:, None]"),
-        Mutant("reference/training.py", "np.float32(2 / y.shape[1])", "np.float32(-2 / y.shape[1])"),
-        Mutant("reference/training.py", "return np.where(np.isfinite(losses), losses, np.inf)", "return 0 * losses"),
+        Mutant("homework/reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
+        Mutant("homework/reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
+        Mutant("homework/reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
+        Mutant(
+            "homework/reference/data.py",
+            "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468",
+            "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 46",
+        ),
+        Mutant("homework/reference/training.py", "np.maximum(into, 0, out=into)", "np.minimum(into, 0, out=into)"),
+        Mutant("homework/reference/training.py", "delta -= y[:, None]", "delta += y[:, None]"),
+        Mutant("homework/reference/training.py", "np.float32(2 / y.shape[1])", "np.float32(-2 / y.shape[1])"),
+        Mutant(
+            "homework/reference/training.py",
+            "return np.where(np.isfinite(losses), losses, np.inf)",
+            "return 0 * losses",
+        ),
     ),
 }
 
@@ -239,14 +268,14 @@ def _import_anew(place: str) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "inithw"]:
         del sys.modules[name]
     sys.path.insert(0, place)
-    import inithw
+    import inithw.engine
 
-    inithw.records = sys.modules["inithw.records"] = records  # type: ignore[attr-defined]
+    inithw.engine.records = sys.modules["inithw.engine.records"] = records  # type: ignore[attr-defined]
 
 
 def _scored(items: Sequence[str]) -> str:
-    from inithw.rubric import RUBRIC
-    from inithw.scoring import ScoringError, score
+    from inithw.engine.scoring import ScoringError, score
+    from inithw.homework.rubric import RUBRIC
 
     rubric = [item for item in RUBRIC if item.id in items]
     for answer, evidence in _evidence:
@@ -262,8 +291,8 @@ def _scored(items: Sequence[str]) -> str:
 
 
 def _asked(names: Sequence[str], items: Sequence[str], place: Path) -> str:
-    from inithw.grading import grade
-    from inithw.sandbox import Sandbox
+    from inithw.engine.grading import grade
+    from inithw.engine.sandbox import Sandbox
 
     answers = {answer.name: answer for answer in ANSWERS}
     with Sandbox() as sandbox:

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inithw import otter_plugin
-from inithw.rubric import POINTS
-from inithw.sandbox import Sandbox
-from inithw.settings import PLUGIN
+from inithw.engine.sandbox import Sandbox
+from inithw.engine.settings import PLUGIN
+from inithw.homework.rubric import POINTS
 
 from tests.attacks import ATTACKS
 from tests.attacks.attack import write_attack

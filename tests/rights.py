@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from inithw.worker.walls import readable_by
+from inithw.engine.worker.walls import readable_by
 
 ROOT = sys.platform == "linux" and os.geteuid() == 0
 _NOBODY = 65534

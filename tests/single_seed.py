@@ -25,12 +25,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 import torch
-from inithw.records import Submission
-from inithw.rubric import POINTS, RUBRIC
-from inithw.scoring import score
-from inithw.submission import read_submission
-from inithw.verification import REFERENCE, SKELETON
-from inithw.worker.shell import GradingShell, prepare, time_limit
+from inithw.engine.records import Submission
+from inithw.engine.scoring import score
+from inithw.engine.submission import read_submission
+from inithw.engine.worker.shell import GradingShell, prepare, time_limit
+from inithw.homework.rubric import POINTS, RUBRIC
+from inithw.release.verification import REFERENCE, SKELETON
 
 from tests.mutants import corpus
 from tests.submissions import ANSWERS, Answer, write_answer

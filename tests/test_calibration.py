@@ -5,10 +5,10 @@ from math import comb, inf
 import numpy as np
 import pytest
 import torch
-from inithw.calibration import PAGE, PICTURE, THRESHOLDS, calibrate, document
-from inithw.calibration.families import FAMILIES, ITEMS, RIGHT, draw_layers
-from inithw.calibration.measuring import STATISTICS, Sizes
-from inithw.calibration.rates import (
+from inithw.homework.calibration import PAGE, PICTURE, THRESHOLDS, calibrate, document
+from inithw.homework.calibration.families import FAMILIES, ITEMS, RIGHT, draw_layers
+from inithw.homework.calibration.measuring import STATISTICS, Sizes
+from inithw.homework.calibration.rates import (
     LARGEST_ERROR,
     choose_thresholds,
     limits,
@@ -18,9 +18,9 @@ from inithw.calibration.rates import (
     training_outcome,
     verdicts,
 )
-from inithw.reference import thresholds as live
-from inithw.reference.thresholds import Look
-from inithw.reference.training import train
+from inithw.homework.reference import thresholds as live
+from inithw.homework.reference.thresholds import Look
+from inithw.homework.reference.training import train
 from scipy import stats
 from torch import nn
 
@@ -248,7 +248,7 @@ def test_an_interrupt_leaves_everything_as_it_was(project, monkeypatch):
     def interrupted(_sizes, _jobs, _on_done):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("inithw.calibration.measure", interrupted)
+    monkeypatch.setattr("inithw.homework.calibration.measure", interrupted)
     before = files(project)
     with pytest.raises(KeyboardInterrupt):
         calibrate(project)
@@ -258,7 +258,7 @@ def test_an_interrupt_leaves_everything_as_it_was(project, monkeypatch):
 
 def test_a_page_without_a_place_for_the_tables_is_refused_before_measuring(project, monkeypatch):
     (project / PAGE).write_text("no markers")
-    monkeypatch.setattr("inithw.calibration.measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("inithw.homework.calibration.measure", lambda *_: pytest.fail("measured"))
     with pytest.raises(ValueError, match="once each"):
         calibrate(project)
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from inithw.archive import _encode
-from inithw.challenge import LARGEST_NORM, SMALLEST_NORM, draw_challenge
-from inithw.records import Submission
+from inithw.engine.archive import _encode
+from inithw.engine.records import Submission
+from inithw.homework.challenge import LARGEST_NORM, SMALLEST_NORM, draw_challenge
 
 
 def draw(key=b"key", digest="0" * 64, name="s"):
@@ -55,8 +55,8 @@ def torch_norms(task):
 
 @pytest.mark.parametrize("key", [b"a", b"b", b"c", b"d", b"e"])
 def test_in_float32_the_norms_come_out_to_four_digits_and_wrong_ones_clearly_differ(key):
-    from inithw.reference.network import gradients
-    from inithw.reference.norms import frobenius
+    from inithw.homework.reference.network import gradients
+    from inithw.homework.reference.norms import frobenius
 
     for task in draw(key).norms:
         matrices = torch_norms(task)

@@ -260,7 +260,7 @@ def test_a_fault_of_the_tool_is_one_line_unless_asked_for_more(graded):
     # no place for scratch folders: tempfile falls back, so take the worker's interpreter away instead
     code = (
         "import sys; sys.argv = ['inithw', 'grade', 'anna.ipynb', '--json']\n"
-        "import inithw.sandbox as s; s.sys.executable = '/bin/false'\n"
+        "import inithw.engine.sandbox as s; s.sys.executable = '/bin/false'\n"
         "import inithw.cli; inithw.cli.main()"
     )
     done = subprocess.run(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import inithw
 import pytest
-from inithw.diagnosis.initialization import name_cause, name_draws, name_scale
-from inithw.grading import grade
-from inithw.records import Limits
-from inithw.rubric import POINTS
-from inithw.verification import SKELETON, declare, differences
+from inithw.engine.grading import grade
+from inithw.engine.records import Limits
+from inithw.homework.diagnosis.initialization import name_cause, name_draws, name_scale
+from inithw.homework.rubric import POINTS
+from inithw.release.verification import SKELETON, declare, differences
 
 from tests.submissions import ANSWERS, packed, write_answer
 from tests.submissions.answer import ITEMS, REFERENCE

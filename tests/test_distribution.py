@@ -15,8 +15,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from inithw.distribution import SOURCE, SourceError, build, check, split_solution, write
-from inithw.submission import normalize, read_submission
+from inithw.engine.submission import normalize, read_submission
+from inithw.release.distribution import SOURCE, SourceError, build, check, split_solution, write
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def test_generated_files_are_up_to_date():
 
 
 def test_another_process_builds_the_same_bytes(files):
-    script = "import hashlib, pathlib, sys; from inithw.distribution import build\n"
+    script = "import hashlib, pathlib, sys; from inithw.release.distribution import build\n"
     script += "for path, content in sorted(build(pathlib.Path(sys.argv[1])).items()): "
     script += "print(path, hashlib.sha256(content).hexdigest())"
     done = subprocess.run(
@@ -101,7 +101,7 @@ def test_check_notices_a_missing_file_and_changed_newlines(copy):
 def test_an_edit_of_the_source_makes_its_products_stale(copy):
     source = copy / SOURCE
     source.write_text(source.read_text("utf-8").replace("width = 20", "width = 21"), encoding="utf-8")
-    assert {stale.path for stale in check(copy)} == {*NOTEBOOKS, "autograder/inithw/given.json"}
+    assert {stale.path for stale in check(copy)} == {*NOTEBOOKS, "autograder/inithw/homework/given.json"}
 
 
 def test_generated_files_say_so_and_name_the_command(files):
@@ -210,7 +210,7 @@ def test_cell_ids_survive_an_edit_elsewhere(copy):
 def test_demonstrations_are_known_by_their_hash_and_read_as_such(files):
     cells = [cell for cell in notebook(files, "assignment/homework.ipynb").cells if cell.cell_type == "code"]
     tagged = [cell.source for cell in cells if "demonstration" in cell.metadata.get("tags", [])]
-    given = json.loads(files["autograder/inithw/given.json"])
+    given = json.loads(files["autograder/inithw/homework/given.json"])
     assert given["demonstrations"] == [hashlib.sha256(normalize(source).encode()).hexdigest() for source in tagged]
     assert given["cells"] == [cell.source for cell in cells]
     read = read_submission(ROOT / "solutions/homework.ipynb").cells

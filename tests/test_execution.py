@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from inithw.challenge import draw_challenge
-from inithw.execution import execute
-from inithw.records import Cell, Limits, Submission, Unavailable
+from inithw.engine.execution import execute
+from inithw.engine.records import Cell, Limits, Submission, Unavailable
+from inithw.homework.challenge import draw_challenge
 
 SETUP = """
 import functools
@@ -194,7 +194,7 @@ def test_a_syntax_error_in_an_answer_is_named_with_its_cell(sandbox):
 def test_an_answer_sent_before_the_question_does_not_count(sandbox):
     forge = (
         "import socket, json, struct\n"
-        "import inithw.wire as w\n"
+        "import inithw.engine.wire as w\n"
         "import gc\n"
         "for s in [o for o in gc.get_objects() if isinstance(o, socket.socket)]:\n"
         "    w.send_json(s, {'token': 'guessed', 'error': ''})\n"

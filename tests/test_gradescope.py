@@ -14,12 +14,12 @@ import inithw.gradescope
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inithw.engine.grading import ungraded
+from inithw.engine.records import CellRun, Grade, ItemScore, Limits
+from inithw.engine.report.gradescope import TITLES, to_results, write_results
+from inithw.engine.settings import KEY_FILE, KEY_VARIABLE, PLUGIN, Settings
 from inithw.gradescope import best_earlier_score, container_memory, fitting, run_gradescope
-from inithw.grading import ungraded
-from inithw.records import CellRun, Grade, ItemScore, Limits
-from inithw.report.gradescope import TITLES, to_results, write_results
-from inithw.rubric import POINTS
-from inithw.settings import KEY_FILE, KEY_VARIABLE, PLUGIN, Settings
+from inithw.homework.rubric import POINTS
 from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent

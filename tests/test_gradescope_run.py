@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from inithw.packaging import make_dist
-from inithw.settings import KEY_FILE, PLUGIN
+from inithw.engine.settings import KEY_FILE, PLUGIN
+from inithw.release.packaging import make_dist
 from jsonschema import Draft202012Validator
 
 from tests.gradescope_container import MEMORY, Container

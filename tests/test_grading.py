@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from inithw import batch, grading, scoring
-from inithw.archive import file_stem
-from inithw.challenge import draw_challenge
-from inithw.files import replace_file
-from inithw.records import Evidence, Grade, Item, ItemScore, Limits, Submission, Unavailable
-from inithw.report.json_line import to_json
-from inithw.report.table import write_csv
-from inithw.report.terminal import print_grade, print_overview
-from inithw.rubric import POINTS, RUBRIC
-from inithw.sandbox import SandboxError, _exit_reason
-from inithw.verdict import Lost
+from inithw.engine import batch, grading, scoring
+from inithw.engine.archive import file_stem
+from inithw.engine.files import replace_file
+from inithw.engine.records import Evidence, Grade, Item, ItemScore, Limits, Submission, Unavailable
+from inithw.engine.report.json_line import to_json
+from inithw.engine.report.table import write_csv
+from inithw.engine.report.terminal import print_grade, print_overview
+from inithw.engine.sandbox import SandboxError, _exit_reason
+from inithw.engine.verdict import Lost
+from inithw.homework.challenge import draw_challenge
+from inithw.homework.rubric import POINTS, RUBRIC
 from rich.console import Console
 
 NOTHING = Unavailable("not reached", "it never ran")

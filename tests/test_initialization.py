@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from inithw import checks
-from inithw.checks import initialization as module_under_test
-from inithw.checks.initialization import median_test_loss
-from inithw.diagnosis import Mistake
-from inithw.diagnosis import initialization as diagnosis
-from inithw.grading import judge
-from inithw.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, Unavailable, WeightSample
-from inithw.reference.initialization import LAYER_TASKS, NETWORKS, SHAPES
-from inithw.reference.thresholds import THRESHOLDS
-from inithw.verdict import Lost, NotAnswered, NotReached
+from inithw.engine.grading import judge
+from inithw.engine.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, Unavailable, WeightSample
+from inithw.engine.verdict import Lost, NotAnswered, NotReached
+from inithw.homework import checks
+from inithw.homework.checks import initialization as module_under_test
+from inithw.homework.checks.initialization import median_test_loss
+from inithw.homework.diagnosis import Mistake
+from inithw.homework.diagnosis import initialization as diagnosis
+from inithw.homework.reference.initialization import LAYER_TASKS, NETWORKS, SHAPES
+from inithw.homework.reference.thresholds import THRESHOLDS
 from torch import nn
 
 CHECKS = {

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from inithw.challenge import draw_challenge
-from inithw.checks import check_general, check_norms
-from inithw.records import Evidence, Submission, Unavailable
-from inithw.reference.data import TRAIN_X, TRAIN_Y
-from inithw.verdict import Lost, NotAnswered, NotReached
+from inithw.engine.records import Evidence, Submission, Unavailable
+from inithw.engine.verdict import Lost, NotAnswered, NotReached
+from inithw.homework.challenge import draw_challenge
+from inithw.homework.checks import check_general, check_norms
+from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
 OPEN = Unavailable("not answered", "print_gnorms still holds the open TODO")

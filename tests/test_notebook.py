@@ -15,7 +15,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from inithw.reference import data
+from inithw.homework.reference import data
 from torch import nn
 
 ROOT = Path(__file__).parent.parent

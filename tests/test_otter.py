@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from inithw import otter_plugin
-from inithw.grading import grade
+from inithw.engine.grading import grade
+from inithw.engine.sandbox import SandboxError
+from inithw.engine.settings import ConfigError, find_config, load_settings
+from inithw.homework.rubric import POINTS
 from inithw.otter_plugin import InithwPlugin
-from inithw.rubric import POINTS
-from inithw.sandbox import SandboxError
-from inithw.settings import ConfigError, find_config, load_settings
 from nbclient import NotebookClient
 from otter.run import AutograderConfig
 from otter.test_files import GradingResults

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from inithw.packaging import PackagingError, handout_files, locked, make_dist
-from inithw.settings import KEY_FILE, ConfigError
+from inithw.engine.settings import KEY_FILE, ConfigError
+from inithw.release.packaging import PackagingError, handout_files, locked, make_dist
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
@@ -78,7 +78,8 @@ def test_another_folder_clock_umask_and_hash_seed_give_the_same_bytes(project, d
         shutil.copytree(project, elsewhere, copy_function=shutil.copyfile)  # new dates, other modes
         environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "1"}
         program = (
-            "import pathlib, sys; from inithw.packaging import make_dist; make_dist(*map(pathlib.Path, sys.argv[1:]))"
+            "import pathlib, sys; from inithw.release.packaging import make_dist; "
+            "make_dist(*map(pathlib.Path, sys.argv[1:]))"
         )
         subprocess.run([sys.executable, "-c", program, elsewhere, tmp_path / "out"], check=True, env=environment)
     finally:

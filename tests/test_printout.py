@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inithw.printout import ELSEWHERE, PER_LAYER, read_printout
+from inithw.homework.printout import ELSEWHERE, PER_LAYER, read_printout
 
 NORMS = [1234.5678, 99.98765, 5.4321e3, 12.345678, 40321.9]
 NAMES = [f"{2 * layer}.weight" for layer in range(5)]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inithw.challenge import draw_challenge
-from inithw.records import Child, Evidence, InitEvidence, ModelEvidence, Submission, Unavailable, WeightSample
-from inithw.reference.network import forward, gradients
-from inithw.reference.norms import frobenius
-from inithw.reference.thresholds import THRESHOLDS
-from inithw.rubric import POINTS, RUBRIC
-from inithw.scoring import score
+from inithw.engine.records import Child, Evidence, InitEvidence, ModelEvidence, Submission, Unavailable, WeightSample
+from inithw.engine.scoring import score
+from inithw.homework.challenge import draw_challenge
+from inithw.homework.reference.network import forward, gradients
+from inithw.homework.reference.norms import frobenius
+from inithw.homework.reference.thresholds import THRESHOLDS
+from inithw.homework.rubric import POINTS, RUBRIC
 
 CHALLENGE = draw_challenge(b"properties", Submission("x", (), "digest"))
 WIDTHS = (1, 20, 20, 20, 20, 1)

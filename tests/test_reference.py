@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inithw.records import Network
-from inithw.reference import data
-from inithw.reference.initialization import BLOCKS, FANS, SHAPES, block_statistics, fit_scale
-from inithw.reference.network import WIDTHS, forward, gradients, initial_gradient_norms
-from inithw.reference.norms import frobenius
-from inithw.reference.training import draw_batches, train
+from inithw.engine.records import Network
+from inithw.homework.reference import data
+from inithw.homework.reference.initialization import BLOCKS, FANS, SHAPES, block_statistics, fit_scale
+from inithw.homework.reference.network import WIDTHS, forward, gradients, initial_gradient_norms
+from inithw.homework.reference.norms import frobenius
+from inithw.homework.reference.training import draw_batches, train
 from torch import nn
 
 HOMEWORK = SHAPES[:5]

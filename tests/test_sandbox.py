@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from inithw import sandbox as sandboxes
-from inithw.sandbox import Sandbox, SandboxError, exceeds, remove_tree
+from inithw.engine import sandbox as sandboxes
+from inithw.engine.sandbox import Sandbox, SandboxError, exceeds, remove_tree
 
 from tests.rights import ROOT, needs_other_users, unless_closed
 
@@ -66,7 +66,7 @@ def test_closed_folders_are_too_much_for_an_ordinary_user_and_are_removed():
     code = """
     import os, sys
     from pathlib import Path
-    from inithw.sandbox import exceeds, remove_tree
+    from inithw.engine.sandbox import exceeds, remove_tree
     folder = Path(sys.argv[1], "scratch")
     folder.mkdir()
     assert not exceeds(folder, 10000)
@@ -147,9 +147,9 @@ from pathlib import Path
 table = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
 table.add_rule(pyseccomp.ERRNO(38), "landlock_create_ruleset")
 table.load()
-from inithw.grading import grade
-from inithw.records import Limits
-from inithw.sandbox import Sandbox
+from inithw.engine.grading import grade
+from inithw.engine.records import Limits
+from inithw.engine.sandbox import Sandbox
 path = Path(sys.argv[1], "homework.py")
 path.write_text("import torch.nn as nn\\ndef better_init(module):\\n    return None\\n")
 with Sandbox(unsandboxed=len(sys.argv) > 2) as sandbox:
@@ -180,7 +180,7 @@ def test_without_required_walls_nothing_is_run_unless_agreed_to(agreed):
 def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
     code = """
     import os, subprocess, sys
-    from inithw.sandbox import Sandbox
+    from inithw.engine.sandbox import Sandbox
     look = f"open('/proc/{os.getpid()}/environ').read()"
     run = lambda: subprocess.run([sys.executable, "-c", look], capture_output=True).returncode
     before = run()

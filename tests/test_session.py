@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from inithw import wire
-from inithw.worker.session import Session, build
-from inithw.worker.shell import GradingShell
+from inithw.engine import wire
+from inithw.engine.worker.session import Session, build
+from inithw.engine.worker.shell import GradingShell
 from torch import nn
 
 WIDTHS = [1, 20, 20, 20, 20, 1]

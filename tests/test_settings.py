@@ -7,8 +7,8 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inithw.records import Limits
-from inithw.settings import (
+from inithw.engine.records import Limits
+from inithw.engine.settings import (
     KEY_FILE,
     KEY_VARIABLE,
     LIMIT_KEYS,

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from inithw.worker.shell import GradingShell, describe, prepare, time_limit
+from inithw.engine.worker.shell import GradingShell, describe, prepare, time_limit
 
 
 def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:

@@ -1,7 +1,7 @@
 """Near-identical code is pointed out; short right answers and the handout's own code are not."""
 
-from inithw.records import Cell, Submission
-from inithw.similarity import near_identical
+from inithw.engine.records import Cell, Submission
+from inithw.engine.similarity import near_identical
 
 GIVEN = "def f_true(x):\n    return (np.sin(x[:, None] * np.arange(5)[None, :] * math.pi) * PARAMS).sum(axis=-1)\n" * 5
 SHORT = (

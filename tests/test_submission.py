@@ -24,8 +24,8 @@ import nbformat
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from inithw import submission
-from inithw.submission import NotGradable, normalize, read_submission
+from inithw.engine import submission
+from inithw.engine.submission import NotGradable, normalize, read_submission
 
 ANSWERS = (
     "model = nn.Sequential(nn.Linear(1, 20))",
@@ -772,7 +772,7 @@ def test_normalizing_drops_blanks_at_line_ends_and_around_and_nothing_else(text)
 
 
 def test_cells_of_the_handout_are_recognized_until_they_are_edited(write):
-    handout = json.loads((resources.files("inithw") / "given.json").read_text("utf-8"))
+    handout = json.loads((resources.files("inithw.homework") / "given.json").read_text("utf-8"))
     cells = handout["cells"]
     read = read_submission(write("x.ipynb", notebook(*(f"\n{source}  \r\n" for source in cells), "x = 1")))
     assert [cell.given for cell in read.cells] == [True] * len(cells) + [False]

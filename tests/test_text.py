@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from inithw.text import clean, replace_surrogates
+from inithw.engine.text import clean, replace_surrogates
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import dataclasses
 import io
 from types import SimpleNamespace
 
-from inithw import verification
-from inithw.records import Grade, ItemScore
-from inithw.rubric import POINTS
-from inithw.settings import Settings
+from inithw.engine.records import Grade, ItemScore
+from inithw.engine.settings import Settings
+from inithw.homework.rubric import POINTS
+from inithw.release import verification
 from rich.console import Console
 
 from tests import submissions

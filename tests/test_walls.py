@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 from inithw import doctor
-from inithw.worker import walls
-from inithw.worker.walls import WALLS, build_filter, readable_by
+from inithw.engine.worker import walls
+from inithw.engine.worker.walls import WALLS, build_filter, readable_by
 from rich.console import Console
 
 from tests.rights import ROOT, needs_other_users, unless_closed
@@ -35,7 +35,7 @@ READABLE = ("/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix, "/proc/self",
 CHILD = """
 import ctypes, errno, json, os, sys
 from pathlib import Path
-from inithw.worker.walls import WallPlan, raise_walls
+from inithw.engine.worker.walls import WallPlan, raise_walls
 plan, chosen = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
 result = {"walls": {}}
@@ -538,7 +538,7 @@ def test_walls_are_refused_to_a_process_with_threads_because_they_would_bind_one
 
 
 def test_a_required_wall_that_is_down_stops_everything(behind: Behind) -> None:
-    before = "import inithw.worker.walls as w; w.pyseccomp, w._NO_SECCOMP = None, 'not installed'"
+    before = "import inithw.engine.worker.walls as w; w.pyseccomp, w._NO_SECCOMP = None, 'not installed'"
     assert behind("pass", before=before).walls["seccomp"] == "down: not installed"
     outcome = behind("result['ran'] = True", before=before, required=DEFAULT_REQUIRED)
     assert outcome.end == "WallsDownError"

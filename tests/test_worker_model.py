@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from inithw.worker.model import Timeline, asserted_names, describe_children, initialized_names, load
+from inithw.homework.worker.model import Timeline, asserted_names, describe_children, initialized_names, load
 from torch import nn
 
 SHALLOW = "model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 1))"

@@ -20,19 +20,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inithw import __version__
-from inithw.archive import ArchiveError, file_stem, load_evidence, save_evidence
-from inithw.batch import grade_all
-from inithw.grading import judge
-from inithw.records import Evidence, Grade
-from inithw.report.gradescope import to_results, write_results
-from inithw.report.json_line import to_json
-from inithw.report.table import write_csv
-from inithw.report.terminal import print_grade, print_overview
-from inithw.sandbox import Sandbox, SandboxError
-from inithw.scoring import ScoringError
-from inithw.settings import ProjectError, find_config, load_settings
-from inithw.submission import NAME_LIMIT, NotGradable, handout_cells, read_submission
-from inithw.text import clean
+from inithw.engine.archive import ArchiveError, file_stem, load_evidence, save_evidence
+from inithw.engine.batch import grade_all
+from inithw.engine.grading import judge
+from inithw.engine.records import Evidence, Grade
+from inithw.engine.report.gradescope import to_results, write_results
+from inithw.engine.report.json_line import to_json
+from inithw.engine.report.table import write_csv
+from inithw.engine.report.terminal import print_grade, print_overview
+from inithw.engine.sandbox import Sandbox, SandboxError
+from inithw.engine.scoring import ScoringError
+from inithw.engine.settings import ProjectError, find_config, load_settings
+from inithw.engine.submission import NAME_LIMIT, NotGradable, handout_cells, read_submission
+from inithw.engine.text import clean
 
 app = typer.Typer(
     name="inithw",
@@ -226,7 +226,7 @@ def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "
 
 def _show_similar(paths: list[Path]) -> None:
     """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
-    from inithw.similarity import near_identical
+    from inithw.engine.similarity import near_identical
 
     submissions = []
     for path in paths:
@@ -271,7 +271,7 @@ def build(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; show what is stale and exit 1.")] = False,
 ) -> None:
     """Regenerate everything that is generated from solutions/homework.py."""
-    from inithw import distribution
+    from inithw.release import distribution
 
     root = _project_root()
     if not check:
@@ -292,7 +292,7 @@ def build(
 @app.command()
 def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = Path("dist")) -> None:
     """Make autograder.zip for Gradescope and assignment.zip for students, byte-identical on every build."""
-    from inithw.packaging import make_dist
+    from inithw.release.packaging import make_dist
 
     for path in make_dist(_project_root(), out):
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
@@ -301,7 +301,7 @@ def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = P
 @app.command()
 def verify() -> None:
     """Prove the release: reference full marks, skeleton zero, every labelled answer and attack exactly as declared."""
-    from inithw.verification import verify as run
+    from inithw.release.verification import verify as run
 
     root = _project_root()
     problems = run(root, load_settings(find_config(root)), Console(highlight=False))
@@ -322,7 +322,7 @@ def gradescope(
 @app.command()
 def calibrate() -> None:
     """Measure thresholds and error rates again: takes minutes."""
-    from inithw.calibration import calibrate as run
+    from inithw.homework.calibration import calibrate as run
 
     run(_project_root())
 

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inithw.worker.walls import REQUIRED, WALLS, WallPlan, raise_walls
+from inithw.engine.worker.walls import REQUIRED, WALLS, WallPlan, raise_walls
 
 TOGETHER = "all together"
 _ATTEMPT_SECONDS = 30  # generous: a machine under load

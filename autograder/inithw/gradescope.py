@@ -20,11 +20,11 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from inithw.grading import grade, ungraded
-from inithw.records import Grade, Limits
-from inithw.report.gradescope import to_results, write_results
-from inithw.sandbox import Sandbox
-from inithw.settings import CONFIG_NAME, PUBLIC_KEY, ConfigError, Settings, load_settings
+from inithw.engine.grading import grade, ungraded
+from inithw.engine.records import Grade, Limits
+from inithw.engine.report.gradescope import to_results, write_results
+from inithw.engine.sandbox import Sandbox
+from inithw.engine.settings import CONFIG_NAME, PUBLIC_KEY, ConfigError, Settings, load_settings
 
 OUTSIDE_SECONDS = 120
 """On top of the limit for one submission: starting the worker and the judge's own work."""

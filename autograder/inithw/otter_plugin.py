@@ -21,18 +21,18 @@ from otter.test_files import GradingResults, TestCase
 from otter.test_files.abstract_test import TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
-from inithw.archive import save_evidence
+from inithw.engine.archive import save_evidence
+from inithw.engine.grading import grade, ungraded
+from inithw.engine.records import Evidence, Grade
+from inithw.engine.report.gradescope import full_score, to_results
+from inithw.engine.sandbox import Sandbox
+from inithw.engine.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
 from inithw.gradescope import best_earlier_score, container_memory, fitting
-from inithw.grading import grade, ungraded
-from inithw.records import Evidence, Grade
-from inithw.report.gradescope import full_score, to_results
-from inithw.sandbox import Sandbox
-from inithw.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
 
 _OTTERS_OWN = "tests"  # in the submission folder, Otter has put only this
 _NEEDS_THE_SUBMISSION = ("pdf", "token", "grade_from_log")
 _STUB = """\
-from inithw.archive import load_evidence
+from inithw.engine.archive import load_evidence
 
 _, evidence = load_evidence({path!r})
 """

@@ -91,7 +91,7 @@ EXHAUSTING = (
         "drop by drop",
         "answers one byte a second, so that no read ever times out",
         """
-        import inithw.wire as wire
+        import inithw.engine.wire as wire
         def slow(connection, data):
             for byte in data:
                 connection.send(bytes([byte])); time.sleep(1)
@@ -171,7 +171,7 @@ EXHAUSTING = (
         "memory on the judge's side",
         "replies as large as a frame may be, full of escapes",
         """
-        import inithw.wire as wire
+        import inithw.engine.wire as wire
         send = wire.send_json
         wire.send_json = lambda c, value: send(c, {**value, "error": "\\x1b[" * 150000, "reason": "\\u202e" * 100000})
         """,

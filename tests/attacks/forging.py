@@ -62,9 +62,9 @@ FORGING = (
     ),
     Attack(
         "the wire's own sender is replaced",
-        "inithw.wire.send_json claims that all is available and right",
+        "inithw.engine.wire.send_json claims that all is available and right",
         """
-        from inithw import wire
+        from inithw.engine import wire
         send = wire.send_json
         def forged(connection, value):
             send(connection, {**value, "error": "", "outputs": True, "ok": True, "score": 1e9, "reason": "passed"})
@@ -73,9 +73,9 @@ FORGING = (
     ),
     Attack(
         "floats are zeros",
-        "inithw.wire.send_floats sends as many zeros: NaN-free, finite, and wrong",
+        "inithw.engine.wire.send_floats sends as many zeros: NaN-free, finite, and wrong",
         """
-        from inithw import wire
+        from inithw.engine import wire
         import numpy as np
         send = wire.send_floats
         wire.send_floats = lambda connection, *arrays: send(connection, *[np.zeros_like(a) for a in arrays])
@@ -86,7 +86,7 @@ FORGING = (
         "floats are not numbers",
         "NaN and infinity for every output and weight; a comparison with NaN is false, also `error > tolerance`",
         """
-        from inithw import wire
+        from inithw.engine import wire
         import numpy as np
         send = wire.send_floats
         wire.send_floats = lambda connection, *arrays: send(
@@ -99,7 +99,7 @@ FORGING = (
         "floats at the edge",
         "3e38 for every output and weight: sums overflow to infinity, differences to NaN",
         """
-        from inithw import wire
+        from inithw.engine import wire
         import numpy as np
         send = wire.send_floats
         wire.send_floats = lambda connection, *arrays: send(
@@ -111,7 +111,7 @@ FORGING = (
         "denormal floats",
         "numbers near 1e-40, with which processors compute a hundred times slower: the judge's training would crawl",
         """
-        from inithw import wire
+        from inithw.engine import wire
         import numpy as np
         send = wire.send_floats
         draw = np.random.default_rng(0).normal
@@ -134,7 +134,7 @@ FORGING = (
         "the token, from the frames",
         "reads the request's token off the call stack and sends an answer of its own before the worker does",
         """
-        import inithw.wire as wire, numpy as np
+        import inithw.engine.wire as wire, numpy as np
         def forge(kind):
             f = sys._getframe()
             while f is not None:
@@ -174,7 +174,7 @@ FORGING = (
         "every answer twice",
         "the second copy would be taken for the answer to the next question",
         """
-        from inithw import wire
+        from inithw.engine import wire
         send = wire.send_json
         wire.send_json = lambda connection, value: (send(connection, value), send(connection, value))
         """,
@@ -184,7 +184,7 @@ FORGING = (
         "one answer for all",
         "keeps the first token and uses it for every later answer",
         """
-        from inithw import wire
+        from inithw.engine import wire
         send, kept = wire.send_json, []
         def repeat(connection, value):
             kept.append(value.get("token"))
@@ -197,7 +197,7 @@ FORGING = (
         "the judge's question, answered and gone",
         "sends a header that promises floats and leaves the process",
         """
-        from inithw import wire
+        from inithw.engine import wire
         send = wire.send_json
         def promise(connection, value):
             send(connection, {**value, "outputs": True})
@@ -375,7 +375,7 @@ FORGING = (
         "brackets without end",
         "a reply of half a million brackets: a recursive reader would crash",
         """
-        import inithw.wire as wire
+        import inithw.engine.wire as wire
         s = session().connection
         wire.send_json = lambda connection, value: s.sendall(struct.pack(">I", 900000) + b"[" * 900000)
         """,
@@ -390,7 +390,7 @@ FORGING = (
         "types that are not expected",
         "text for numbers, numbers for text, huge integers, booleans, lists of lists in every field",
         """
-        import inithw.wire as wire
+        import inithw.engine.wire as wire
         send = wire.send_json
         values = iter([1e308, -1, True, None, [], {}, "NaN", [[]] * 300, 10 ** 4000] * 50)
         def odd(connection, value):
@@ -403,7 +403,7 @@ FORGING = (
         "more children than stars",
         "describes a network of a hundred thousand layers, with names as long as books",
         """
-        import inithw.worker.model as models
+        import inithw.homework.worker.model as models
         models.describe_children = lambda network: [{"kind": "Linear" * 9, "fan_in": 1 << 39}] * 9000
         """,
         q1=CHAIN.format("Tanh"),

@@ -111,12 +111,13 @@ PERSISTING = (
         "modules for the next one",
         "changes what the pre-loaded process has imported",
         """
-        import torch, torch.nn as nn, numpy as np, inithw.wire, inithw.worker.session, inithw.worker.walls
+        import torch, torch.nn as nn, numpy as np
+        import inithw.engine.wire, inithw.engine.worker.session, inithw.engine.worker.walls
         nn.Linear.forward = nn.Module.__call__ = lambda self, x: x * 0
         torch.Tensor.norm = lambda self, *a: torch.zeros(())
         np.random.uniform = lambda *a: np.zeros(a[-1])
-        inithw.worker.walls.WALLS.clear(); inithw.worker.walls.raise_walls = lambda *a: {}
-        inithw.worker.session.Session.run = inithw.wire.send_json = lambda *a: None
+        inithw.engine.worker.walls.WALLS.clear(); inithw.engine.worker.walls.raise_walls = lambda *a: {}
+        inithw.engine.worker.session.Session.run = inithw.engine.wire.send_json = lambda *a: None
         sys.modules["torch.optim"] = None; gc.freeze()
         """,
         telling=True,

@@ -23,15 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from inithw.challenge import draw_challenge
-from inithw.execution import execute
-from inithw.grading import grade
-from inithw.records import Cell, Grade, Limits, Submission
-from inithw.report.gradescope import to_results
-from inithw.report.json_line import to_json
-from inithw.report.table import write_csv
-from inithw.report.terminal import print_grade
-from inithw.sandbox import Sandbox
+from inithw.engine.execution import execute
+from inithw.engine.grading import grade
+from inithw.engine.records import Cell, Grade, Limits, Submission
+from inithw.engine.report.gradescope import to_results
+from inithw.engine.report.json_line import to_json
+from inithw.engine.report.table import write_csv
+from inithw.engine.report.terminal import print_grade
+from inithw.engine.sandbox import Sandbox
+from inithw.homework.challenge import draw_challenge
 from rich.console import Console
 
 from tests.attacks import ATTACKS, CATEGORIES

@@ -88,8 +88,8 @@ READING = (
         "the judge's package",
         "imports the challenge and the checks inside the worker and draws its own challenge",
         """
-        from inithw.challenge import draw_challenge
-        from inithw.settings import load_settings, find_config
+        from inithw.homework.challenge import draw_challenge
+        from inithw.engine.settings import load_settings, find_config
         settings = load_settings(find_config(Path(PROJECT)))
         tell(settings.key)
         """,

@@ -101,7 +101,7 @@ SPECIAL_CASING = (
     Attack(
         "good when watched",
         "answers only when the grader's modules are loaded, and then by heart",
-        "watched = 'inithw.worker' in sys.modules",
+        "watched = 'inithw.engine.worker' in sys.modules",
         q2=f"gnorm = {KNOWN}[0] if watched else param.grad.norm()",
     ),
     Attack(

@@ -1,7 +1,7 @@
 """Items of q2 as Otter and pytest tests on `evidence`."""
 
-from inithw import checks
-from inithw.rubric import POINTS
+from inithw.homework import checks
+from inithw.homework.rubric import POINTS
 from otter.test_files import test_case
 
 OK_FORMAT = False

@@ -1,0 +1,1 @@
+"""Grades a homework that it is handed: reading, isolation, execution, scoring, batches, evidence and reports."""

@@ -1,0 +1,141 @@
+"""The pre-loaded process: imports what notebooks import, then forks one walled child per submission.
+
+Started as `python -I -m inithw.engine.worker FD` with one end of a socket pair; ends when the judge closes the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from inithw.engine import wire
+
+_REQUEST_LIMIT = 1 << 16
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve `spawn` and `end` requests until the judge is gone."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    _die_with_parent()
+    shell = _preload()
+    children: set[int] = set()
+    wire.send_json(control, {"ready": True})
+    with contextlib.suppress(wire.ClosedError):
+        while True:
+            _message, descriptors, _flags, _address = socket.recv_fds(control, 1, 1)
+            if not _message:
+                break
+            request = wire.receive_json(control, _REQUEST_LIMIT)
+            if "spawn" in request:
+                children.add(pid := _spawn(request["spawn"], descriptors[0], control, shell))
+                wire.send_json(control, {"pid": pid})
+            else:
+                wire.send_json(control, _end(request["end"], request["uid"], children))
+
+
+def _preload() -> Any:
+    # The usual imports of the homework: what is imported here costs no submission any time, and works
+    # even where the unprivileged child could not read the interpreter's folder.
+    import colorsys  # noqa: F401
+    import functools  # noqa: F401
+    import json  # noqa: F401
+    import random  # noqa: F401
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+    import numpy  # noqa: F401
+    import torch
+    import torch.func
+    import torch.optim
+    import torch.utils.data
+    import tqdm.auto
+    import tqdm.notebook  # noqa: F401
+
+    import inithw.engine.worker.session
+    import inithw.engine.worker.walls  # noqa: F401 - looks for libseccomp by running a program
+    from inithw.engine.worker.shell import GradingShell
+
+    torch.set_num_threads(1)
+    with contextlib.suppress(RuntimeError):
+        torch.set_num_interop_threads(1)
+    torch.set_num_interop_threads = lambda count: None  # torch allows it once: a notebook that also does is right
+    gc.collect()
+    gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
+    # Not what torch.optim loads when the first optimizer is made: a second and 75 MB that few submissions need.
+    return GradingShell.instance()
+
+
+def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any) -> int:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(descriptor)
+        return pid
+    status = 1
+    try:
+        control.close()
+        _child(plan, socket.socket(fileno=descriptor), shell, parent)
+        status = 0
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    finally:
+        os._exit(status)
+
+
+def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, parent: int) -> None:
+    from inithw.engine.worker.session import Session
+    from inithw.engine.worker.walls import WallPlan, WallsDownError, raise_walls
+
+    groups = {"required": tuple(map(tuple, plan["required"]))} if "required" in plan else {}
+    plan = {**plan, "readable": tuple(plan["readable"]), "keep": (connection.fileno(),), **groups}
+    try:
+        walls = raise_walls(WallPlan(**plan))
+    except WallsDownError as error:
+        wire.send_json(connection, {"refused": str(error)})
+        return
+    if os.getppid() != parent:  # it died before its death could be made ours
+        return
+    wire.send_json(connection, {"walls": walls})
+    Session(shell, connection).run()
+
+
+def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
+    """Kill a child and whatever else runs under its uid, and collect it."""
+    if uid is not None:
+        _kill_all_of(uid)
+    if pid not in children:  # of a process before this one: the number may be anybody's by now
+        return {"status": 0, "peak_kilobytes": 0}
+    children.remove(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    _pid, status, usage = os.wait4(pid, 0)
+    return {"status": os.waitstatus_to_exitcode(status), "peak_kilobytes": usage.ru_maxrss}
+
+
+def _kill_all_of(uid: int) -> None:
+    killer = os.fork()
+    if not killer:
+        with contextlib.suppress(OSError):
+            os.setresuid(uid, uid, uid)
+            os.kill(-1, signal.SIGKILL)
+        os._exit(0)
+    os.waitpid(killer, 0)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""From measurements to thresholds, by a rule, and to the probabilities of false verdicts, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+from inithw.engine.records import FloatArray
+from inithw.homework.calibration.families import DRAWS, FAMILIES, ITEMS, TRAINING, Family
+from inithw.homework.calibration.measuring import STATISTICS, Values
+from inithw.homework.reference.data import TEST_LOSS_TARGET
+from inithw.homework.reference.initialization import BLOCKS, NETWORKS
+from inithw.homework.reference.thresholds import Look, Thresholds
+
+CONFIDENCE = 0.999
+"""Of every bound on a rate, one-sided."""
+RUNS_PER_LOOK = 64
+LOOK_ERROR = 1e-9
+"""Largest probability of stopping with the wrong verdict at one look."""
+LARGEST_ERROR = 1e-6
+"""Largest accepted probability of a false verdict: what the project promises."""
+RULE = (
+    "A threshold is the geometric midpoint of two medians: that of the right family and that of the wrong family that "
+    "come closest to each other. Right are the families that must get the item, wrong those that the statistic must "
+    "catch. Where families whose verdict is left to measurement, but whose draws are right, have medians in between, "
+    "the threshold is the midpoint of the widest gap, on a logarithmic scale.",
+    "An item is lost when at least half of the votes lie beyond a threshold: a vote is one of "
+    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks.",
+    f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
+    f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
+    "with 'passed' where so many would have at most that for the best of the families that must lose this item, "
+    "never against what half of the networks say. Once "
+    f"a number would be both, and in any case at {NETWORKS}, half of the networks decide.",
+)
+"""How thresholds follow from measurements, and verdicts from thresholds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is kept of the values of one statistic in one family.
+
+    Attributes:
+        low: Quantile 0.001.
+        median: Quantile 0.5.
+        high: Quantile 0.999.
+        against: How many values lie beyond the threshold.
+        values: How many there are.
+    """
+
+    low: float
+    median: float
+    high: float
+    against: int
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is kept of the training runs of one family.
+
+    Attributes:
+        runs: How many.
+        good: How many ended with a test loss below the target.
+        diverged: How many diverged.
+        median: Median test loss.
+    """
+
+    runs: int
+    good: int
+    diverged: int
+    median: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is kept of one family.
+
+    Attributes:
+        statistics: By the names of `STATISTICS`.
+        training: Its training runs.
+    """
+
+    statistics: Mapping[str, Summary]
+    training: Trained
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+def summarize(values: Mapping[str, Values]) -> tuple[Thresholds, dict[str, Measured]]:
+    """Choose thresholds, and count the values beyond them.
+
+    Args:
+        values: By family, as `measure` returns them.
+    """
+    kept = {family: {name: _rounded_quantiles(found[name]) for name in STATISTICS} for family, found in values.items()}
+    trained = {family: _trained(found["loss"]) for family, found in values.items()}
+    thresholds = choose_thresholds(
+        {family: {name: quantiles[1] for name, quantiles in found.items()} for family, found in kept.items()}, trained
+    )
+    return thresholds, {
+        family: Measured(
+            {
+                name: Summary(*kept[family][name], _against(name, found[name], thresholds), len(found[name]))
+                for name in STATISTICS
+            },
+            trained[family],
+        )
+        for family, found in values.items()
+    }
+
+
+def _rounded_quantiles(values: FloatArray) -> tuple[float, float, float]:
+    """Quantiles 0.001, 0.5 and 0.999 in four digits; what has no value counts as infinite."""
+    ordered = np.sort(np.where(np.isnan(values), np.inf, values))
+    low, median, high = (float(f"{ordered[int(q * (len(ordered) - 1))]:.4g}") for q in (0.001, 0.5, 0.999))
+    return low, median, high
+
+
+def _trained(losses: FloatArray) -> Trained:
+    return Trained(
+        runs=len(losses),
+        good=int(np.count_nonzero(losses < TEST_LOSS_TARGET)),
+        diverged=int(np.count_nonzero(np.isinf(losses))),
+        median=float(f"{np.median(losses):.4g}"),
+    )
+
+
+def _against(name: str, values: FloatArray, thresholds: Thresholds) -> int:
+    limit = limits(thresholds)[name]
+    fine = values <= limit if STATISTICS[name].large else values >= limit
+    return int(np.count_nonzero(~fine))
+
+
+def limits(thresholds: Thresholds) -> dict[str, float]:
+    """The threshold of each of `STATISTICS`."""
+    return {
+        "offset": thresholds.offset,
+        "row_correlation": thresholds.row_correlation,
+        "layer_correlation": thresholds.layer_correlation,
+        "draw_correlation": thresholds.draw_correlation,
+        "spread": thresholds.spread,
+        "gain_low": thresholds.gain[0],
+        "gain_high": thresholds.gain[1],
+        "gradient_low": thresholds.gradient[0],
+        "gradient_high": thresholds.gradient[1],
+        "imbalance": thresholds.imbalance,
+    }
+
+
+def choose_thresholds(medians: Mapping[str, Mapping[str, float]], trained: Mapping[str, Trained]) -> Thresholds:
+    """Apply `RULE`.
+
+    Args:
+        medians: By family, then by statistic.
+        trained: By family.
+    """
+    at = {name: choose_threshold(name, {family: of[name] for family, of in medians.items()}) for name in STATISTICS}
+    right = [trained[family.name] for family in FAMILIES if TRAINING in family.full]
+    wrong = [trained[family.name] for family in FAMILIES if "training" in family.caught_by]
+    return Thresholds(
+        offset=at["offset"],
+        row_correlation=at["row_correlation"],
+        layer_correlation=at["layer_correlation"],
+        draw_correlation=at["draw_correlation"],
+        spread=at["spread"],
+        gain=(at["gain_low"], at["gain_high"]),
+        gradient=(at["gradient_low"], at["gradient_high"]),
+        imbalance=at["imbalance"],
+        looks=choose_looks(
+            worst_right=min(rate(of.good, of.runs)[0] for of in right),
+            best_wrong=max(rate(of.good, of.runs)[1] for of in wrong),
+        ),
+    )
+
+
+def choose_threshold(name: str, medians: Mapping[str, float]) -> float:
+    """The threshold of one statistic, in three significant digits; `medians` by family."""
+    statistic = STATISTICS[name]
+    sign = 1 if statistic.large else -1
+
+    def logs(families: Iterator[Family]) -> list[float]:
+        with np.errstate(divide="ignore"):
+            return [sign * float(np.log(medians[family.name])) for family in families]
+
+    worst_right = max(logs(family for family in FAMILIES if statistic.item in family.full))
+    nearest_wrong = min(logs(family for family in FAMILIES if name in family.caught_by))
+    undecided = (f for f in FAMILIES if DRAWS in f.full and expected_verdict(f, statistic.item) == "as measured")
+    open_ones = logs(undecided)
+    stops = sorted([worst_right, nearest_wrong, *(log for log in open_ones if worst_right < log < nearest_wrong)])
+    below, above = max(pairwise(stops), key=lambda gap: gap[1] - gap[0])
+    return float(f"{np.exp(sign * (below + above) / 2):.3g}")
+
+
+def choose_looks(worst_right: float, best_wrong: float) -> tuple[Look, ...]:
+    """The stopping rule.
+
+    Args:
+        worst_right: Probability of a good network in the worst right family.
+        best_wrong: The same in the best family that must lose.
+    """
+    looks = []
+    for runs in range(RUNS_PER_LOOK, NETWORKS + 1, RUNS_PER_LOOK):
+        counts, half = np.arange(runs + 1), (runs + 1) // 2
+        lost_at = int(np.sum(stats.binom.cdf(counts, runs, worst_right) <= LOOK_ERROR)) - 1
+        passed_at = runs + 1 - int(np.sum(stats.binom.sf(counts - 1, runs, best_wrong) <= LOOK_ERROR))
+        if lost_at + 1 >= passed_at or runs == NETWORKS:
+            looks.append(Look(runs, half - 1, half))
+            break
+        looks.append(Look(runs, min(lost_at, half - 1), max(passed_at, half)))
+    return tuple(looks)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def rate(count: int, of: int) -> tuple[float, float]:
+    """Clopper-Pearson bounds on a probability, each one-sided with `CONFIDENCE`."""
+    low = float(stats.beta.ppf(1 - CONFIDENCE, count, of - count + 1)) if count else 0.0
+    high = float(stats.beta.ppf(CONFIDENCE, count + 1, of - count)) if count < of else 1.0
+    return low, high
+
+
+def probability_lost(against: float, votes: int) -> float:
+    """That at least half of the votes are against, when each is with this probability."""
+    return float(stats.binom.sf((votes + 1) // 2 - 1, votes, against))
+
+
+def probability_not_lost(against: float, votes: int) -> float:
+    """That fewer than half of the votes are against."""
+    return float(stats.binom.cdf((votes + 1) // 2 - 1, votes, against))
+
+
+def training_outcome(good: float, looks: tuple[Look, ...]) -> tuple[float, float]:
+    """That the stopping rule ends with `passed`, and with `lost`, when each network is good with this probability.
+
+    Dynamic programming over the number of good networks among those trained.
+    """
+    passed = lost = 0.0
+    going, before = np.ones(1), 0
+    for look in looks:
+        going = np.convolve(going, stats.binom.pmf(np.arange(look.runs - before + 1), look.runs - before, good))
+        lost += float(going[: look.lost_at + 1].sum())
+        passed += float(going[look.passed_at :].sum())
+        going[: look.lost_at + 1] = going[look.passed_at :] = 0
+        before = look.runs
+    return passed, lost
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a family gets at one item.
+
+    Attributes:
+        expected: `full`, `lost` or `as measured`.
+        error: Upper bound on the probability of another verdict; for `as measured`, that of losing the item.
+    """
+
+    expected: str
+    error: float
+
+
+def verdicts(family: Family, measured: Measured, looks: tuple[Look, ...]) -> dict[str, Verdict]:
+    """What one family gets at every item."""
+    return {
+        item: _training_verdict(family, measured.training, looks)
+        if item == TRAINING
+        else _vote_verdict(family, item, measured.statistics)
+        for item in ITEMS
+    }
+
+
+def _training_verdict(family: Family, trained: Trained, looks: tuple[Look, ...]) -> Verdict:
+    expected = expected_verdict(family, TRAINING)
+    low, high = rate(trained.good, trained.runs)
+    if expected == "lost":
+        return Verdict(expected, training_outcome(high, looks)[0])
+    return Verdict(expected, training_outcome(low if expected == "full" else trained.good / trained.runs, looks)[1])
+
+
+def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) -> Verdict:
+    expected = expected_verdict(family, item)
+    lost, passed = 0.0, 1.0
+    for name, statistic in STATISTICS.items():
+        if statistic.item != item:
+            continue
+        summary = statistics[name]
+        low, high = rate(summary.against, summary.values)
+        against = high if expected == "full" else summary.against / summary.values
+        lost += probability_lost(against, statistic.votes)
+        if name in family.caught_by:
+            passed = min(passed, probability_not_lost(low, statistic.votes))
+    return Verdict(expected, passed if expected == "lost" else min(lost, 1.0))
+
+
+def expected_verdict(family: Family, item: str) -> str:
+    """`full`, `lost` or `as measured`."""
+    if item in family.full:
+        return "full"
+    caught = any(item == (STATISTICS[name].item if name in STATISTICS else TRAINING) for name in family.caught_by)
+    return "lost" if caught else "as measured"

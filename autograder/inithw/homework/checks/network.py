@@ -1,0 +1,128 @@
+"""q1: the student's network has the right layers and computes the right function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from inithw.engine.records import Child, Evidence, FloatArray, ForwardTask, ModelEvidence, Network, Unavailable
+from inithw.engine.verdict import Lost, available
+from inithw.homework.diagnosis.network import STANDARD_KINDS, name_structure
+from inithw.homework.reference.network import forward
+
+OUTPUT_TOLERANCE = 1e-4
+"""Largest deviation of an output, relative to the scale of the network's function at that input."""
+_MOST_QUOTED = 12
+_LONGEST_NAME = 40
+
+
+def check_layers(evidence: Evidence) -> None:
+    """The model is the flat stack of five linear layers with a ReLU between each two."""
+    model = available(evidence.model)
+    task = evidence.challenge.forward
+    expected = _expected_children(task.network)
+    parameters = sum(array.size for array in (*task.network.weights, *task.network.biases))
+    right_function = _worst_input(model, task) is None
+    children = _with_own_relus(model.children, expected) if right_function else model.children
+    if children == expected and model.parameters == parameters:
+        return
+    mistake = name_structure(children, expected, right_function=right_function)
+    raise Lost(
+        f"{model.variable} has {_count(len(children))} with {model.parameters} parameters, {_listed(model.children)}; "
+        f"{_deviation(children, expected, parameters)}" + (f": {mistake.what}." if mistake else "."),
+        diagnosis=mistake.label if mistake else "",
+        hint=mistake.hint if mistake else "",
+    )
+
+
+def check_forward(evidence: Evidence) -> None:
+    """With the judge's weights, the model returns what the network described returns, on all inputs."""
+    model = available(evidence.model)
+    task = evidence.challenge.forward
+    worst = _worst_input(model, task)
+    if worst is None:
+        return
+    mistake = name_structure(model.children, _expected_children(task.network), right_function=False)
+    if mistake is None:
+        available(model.outputs)
+    because = f": {mistake.what}." if mistake else "."
+    raise Lost(
+        f"given new weights, {model.variable} {worst}{because}",
+        diagnosis=mistake.label if mistake else "",
+        hint=mistake.hint if mistake else "Which step of the forward pass is not a linear layer or max(0, x)?",
+    )
+
+
+def _worst_input(model: ModelEvidence, task: ForwardTask) -> str | None:
+    """Where the model's function deviates most from the expected one, in words; None when it agrees everywhere."""
+    if isinstance(model.outputs, Unavailable):
+        return f"could not be evaluated ({model.outputs.reason})"
+    expected = forward(task.network, task.inputs)
+    if model.outputs.shape != expected.shape:
+        return f"returned an array of shape {model.outputs.shape} where {expected.shape} was expected"
+    deviation = np.abs(model.outputs - expected) / output_scale(task.inputs, expected)
+    worst = int(np.argmax(np.where(np.isnan(deviation), np.inf, deviation)))
+    if deviation[worst] <= OUTPUT_TOLERANCE:
+        return None
+    return (
+        f"returned {model.outputs[worst]:.6g} at x = {task.inputs[worst]:.4g} where {expected[worst]:.6g} was expected"
+    )
+
+
+def output_scale(inputs: FloatArray, outputs: FloatArray) -> FloatArray:
+    """How large a network's function is around each input: it grows at most linearly.
+
+    Args:
+        inputs: Shape (n,).
+        outputs: The right values there, shape (n,).
+
+    Returns:
+        Shape (n,), positive unless all outputs are zero.
+    """
+    growth = 1.0 + np.abs(inputs.astype(np.float64))
+    return growth * np.max(np.abs(outputs) / growth)
+
+
+def _expected_children(network: Network) -> tuple[Child, ...]:
+    children: list[Child] = []
+    for weights in network.weights:
+        fan_out, fan_in = weights.shape
+        children += [Child("Linear", fan_in, fan_out, bias=True), Child("ReLU")]
+    return tuple(children[:-1])
+
+
+def _with_own_relus(children: tuple[Child, ...], expected: tuple[Child, ...]) -> tuple[Child, ...]:
+    """In a model with the right function, what stands in a ReLU's place and is no class of torch's is max(0, x)."""
+    if len(children) != len(expected):
+        return children
+    return tuple(
+        wanted if wanted.kind == "ReLU" and child.kind not in STANDARD_KINDS and child.repeats < 0 else child
+        for child, wanted in zip(children, expected, strict=True)
+    )
+
+
+def _deviation(children: Sequence[Child], expected: Sequence[Child], parameters: int) -> str:
+    for place, (child, wanted) in enumerate(zip(children, expected, strict=False)):
+        if child != wanted:
+            return f"child {place} is {_describe(child)} where {_describe(wanted)} was expected"
+    if len(children) != len(expected):
+        return f"{_count(len(expected))} were expected"
+    return f"{parameters} parameters were expected"
+
+
+def _listed(children: Sequence[Child]) -> str:
+    quoted = ", ".join(_describe(child) for child in children[:_MOST_QUOTED])
+    return f"({quoted}{', ...' if len(children) > _MOST_QUOTED else ''})"
+
+
+def _describe(child: Child) -> str:
+    if child.kind == "Linear":
+        repeats = f" again (child {child.repeats})" if child.repeats >= 0 else ""
+        return f"Linear({child.fan_in}, {child.fan_out}{'' if child.bias else ', bias=False'}){repeats}"
+    return re.sub(r"\W", "?", child.kind)[:_LONGEST_NAME]
+
+
+def _count(children: int) -> str:
+    return "1 child" if children == 1 else f"{children} children"

@@ -1,0 +1,73 @@
+"""q2: each printed number is the L2 norm of that layer's gradient."""
+
+from __future__ import annotations
+
+from inithw.engine.records import Evidence, FloatArray, NormsTask, Unavailable
+from inithw.engine.verdict import Lost, available
+from inithw.homework.diagnosis.norms import name_norms
+from inithw.homework.printout import SIGNIFICANT_DIGITS, Printout, read_printout
+from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
+from inithw.homework.reference.network import gradients
+from inithw.homework.reference.norms import frobenius
+
+_QUOTED = 80
+"""Characters of what was printed that a message quotes."""
+
+
+def check_norms(evidence: Evidence) -> None:
+    """Each printed number is the L2 norm of that layer's weight gradient."""
+    _check(evidence, "q2.norms")
+
+
+def check_general(evidence: Evidence) -> None:
+    """The same on networks of other depth and width."""
+    like_homework = [part for task, part in _asked(evidence, "q2.norms") if isinstance(part, Unavailable)]
+    others = [part for task, part in _asked(evidence, "q2.general") if isinstance(part, Unavailable)]
+    if others and not like_homework and others[0].state == "not reached":
+        raise Lost(
+            f"on a network of other depth or width, {others[0].reason}.",
+            diagnosis="q2.one_network",
+            hint="It ran on the homework's network: what in print_gnorms assumes its number of layers or their sizes?",
+        )
+    _check(evidence, "q2.general")
+
+
+def _check(evidence: Evidence, item: str) -> None:
+    asked = [(task, read_printout(available(part), len(task.network.weights))) for task, part in _asked(evidence, item)]
+    for task, printout in asked:
+        right = frobenius(gradients(task.network, task.x, task.y))
+        # Who has put the homework's data into tensors outside the function computes the gradients on those.
+        if printout.shows(right) or printout.shows(frobenius(gradients(task.network, TRAIN_X, TRAIN_Y))):
+            continue
+        mistake = name_norms(asked)
+        because = f": this is {mistake.what}." if mistake and mistake.what else "."
+        raise Lost(
+            f"for fresh weights and data, print_gnorms {_found(printout, right)} (network {_described(task)}){because}",
+            diagnosis=mistake.label if mistake else "",
+            hint=mistake.hint if mistake else "Which quantity is it? Compute it by hand for a matrix with two entries.",
+        )
+
+
+def _asked(evidence: Evidence, item: str) -> list[tuple[NormsTask, str | Unavailable]]:
+    pairs = zip(evidence.challenge.norms, evidence.norms, strict=True)
+    return [(task, part) for task, part in pairs if task.item == item]
+
+
+def _found(printout: Printout, right: FloatArray) -> str:
+    """What was printed for the first layer that is wrong, and what was expected there."""
+    expected = ", ".join(f"{norm:.5g}" for norm in right)
+    if not printout.claims:
+        return f"printed no number where {expected} were expected"
+    if printout.crowded:
+        return f"printed so many numbers that some are right by chance, where only {expected} were expected"
+    if len(printout.claims) != len(right):
+        count = len(printout.claims)
+        return f"printed {count} number{'s' * (count != 1)} where {len(right)} were expected ({expected})"
+    wrong = [layer for layer, norm in enumerate(right) if not printout.claims[layer].shows(norm)]
+    layer = wrong[0] if wrong else 0
+    found, norm = printout.claims[layer].text[:_QUOTED], f"{right[layer]:.{SIGNIFICANT_DIGITS + 1}g}"
+    return f"printed {found} for {2 * layer}.weight where {norm} was expected"
+
+
+def _described(task: NormsTask) -> str:
+    return "-".join(str(matrix.shape[1]) for matrix in task.network.weights) + "-1"

@@ -1,0 +1,169 @@
+"""Read the numbers, and which layer they belong to, out of the text that `print_gnorms` showed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+
+from inithw.engine.records import FloatArray
+
+SIGNIFICANT_DIGITS = 4
+"""Fewest digits in which the right norm and a wrong one differ for certain."""
+PER_LAYER = 3
+"""Most different numbers shown for one layer: more is a list of candidates, not an answer."""
+ELSEWHERE = 3
+"""Numbers tolerated besides in a text that does not name the layers (a loss, a total)."""
+RELATIVE_TOLERANCE = 2e-4
+"""float32 against float64, with room for another order of summation."""
+
+# Every repetition is bounded or possessive, and no number starts inside another: linear in the text.
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+]?"
+    r"(?:(?:[0-9]{1,3}(?:[,_'][0-9]{3}){1,4}|[0-9]{1,40})(?![0-9])(?:\.[0-9]{0,60})?(?:e[-+]?[0-9]{1,3})?"
+    r"|(?:nan|inf)(?!\w))(?!\.?[0-9])",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)\b")
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as printed.
+
+    Attributes:
+        text: As it stands there.
+        values: What it can mean: `2,123.45` is one number, or an index and a number.
+    """
+
+    text: str
+    values: tuple[Decimal, ...]
+
+    def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS) -> bool:
+        """Whether this is `value`, rounded or cut off, to at least `digits` significant digits."""
+        return any(_shows(printed, value, digits) for printed in self.values)
+
+
+def _shows(printed: Decimal, value: float, digits: int) -> bool:
+    _sign, places, exponent = printed.as_tuple()
+    if not isinstance(exponent, int) or not math.isfinite(value):
+        return False
+    # The format `g` leaves zeros at the end out: 428 is 428.0 when it is that close.
+    unit = float(Decimal((0, (1,), exponent - max(digits - len(places), 0))))
+    return unit < math.inf and abs(float(printed) - value) <= RELATIVE_TOLERANCE * abs(value) + unit
+
+
+@dataclass(frozen=True, slots=True)
+class Printout:
+    """What a text says about a network's weight matrices.
+
+    Attributes:
+        named: Per layer, the different numbers beside the layer's name; empty when a layer is not named.
+        ordered: All numbers in order, for texts without names; one more than tolerated at most.
+        layers: Number of weight matrices.
+    """
+
+    named: tuple[tuple[Number, ...], ...]
+    ordered: tuple[Number, ...]
+    layers: int
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it lists so many numbers that one of them would be right by itself."""
+        return not self._named_usable and not self._ordered_usable
+
+    @property
+    def claims(self) -> tuple[Number, ...]:
+        """The numbers to quote to the student."""
+        if all(self.named) and self.named:
+            return tuple(candidates[0] for candidates in self.named)
+        return self.ordered
+
+    def shows(self, norms: Sequence[float] | FloatArray, digits: int = SIGNIFICANT_DIGITS) -> bool:
+        """Whether it shows this norm for every layer.
+
+        Args:
+            norms: One for each weight matrix, in order.
+            digits: Fewest significant digits that count.
+        """
+        if self._named_usable and all(
+            any(number.shows(norm, digits) for number in candidates)
+            for candidates, norm in zip(self.named, norms, strict=True)
+        ):
+            return True
+        remaining = iter(self.ordered)
+        return self._ordered_usable and all(any(number.shows(norm, digits) for number in remaining) for norm in norms)
+
+    @property
+    def _named_usable(self) -> bool:
+        return bool(self.named) and all(0 < len(candidates) <= PER_LAYER for candidates in self.named)
+
+    @property
+    def _ordered_usable(self) -> bool:
+        return len(self.ordered) <= _most_numbers(self.layers)
+
+
+def read_printout(text: str, layers: int) -> Printout:
+    """Read what `print_gnorms` showed for a network with `layers` weight matrices, named 0.weight, 2.weight ..."""
+    text = _TERMINAL_CODE.sub("", text)
+    named = _beside_names(text)
+    complete = all(2 * layer in named for layer in range(layers))
+    return Printout(
+        named=tuple(tuple(named[2 * layer].values()) for layer in range(layers)) if complete else (),
+        ordered=tuple(islice(_answers(_NAME.sub(" ", text)), _most_numbers(layers) + 1)),
+        layers=layers,
+    )
+
+
+def _most_numbers(layers: int) -> int:
+    return PER_LAYER * layers + ELSEWHERE
+
+
+def _beside_names(text: str) -> dict[int, dict[str, Number]]:
+    """Numbers right of each `N.weight`, or on the next line if there are none; by N, then by their text."""
+    found: dict[int, dict[str, Number]] = {}
+    open_name: int | None = None
+    for line in text.splitlines():
+        names = list(_NAME.finditer(line))
+        if names:
+            open_name = None
+        elif open_name is not None and line.strip():
+            _add(found[open_name], line)
+            open_name = None
+        ends = [name.start() for name in names] + [len(line)]
+        for name, end in zip(names, ends[1:], strict=True):
+            open_name = None
+            if name[2] == "weight":
+                numbers = found.setdefault(int(name[1]), {})
+                if not _add(numbers, line[name.end() : end]):
+                    open_name = int(name[1])
+    return found
+
+
+def _add(numbers: dict[str, Number], text: str) -> bool:
+    """Add the numbers of `text`, one more than tolerated at most; whether there were any."""
+    some = False
+    for number in _answers(text):
+        some = True
+        if len(numbers) > PER_LAYER:
+            break
+        numbers.setdefault(number.text, number)
+    return some
+
+
+def _answers(text: str) -> Iterator[Number]:
+    """The numbers that can be norms: bare integers (an index, a shape, a count) only where there is nothing else."""
+    integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
+    for match in _NUMBER.finditer(text):
+        if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
+            parts = re.split(r"[,_']", match[0])
+            readings = sorted({"".join(parts), parts[-1]})
+            yield Number(match[0], tuple(Decimal(reading) for reading in readings))
+
+
+def _is_decimal(number: str) -> bool:
+    return re.search(r"\.[0-9]|[en]", number, re.IGNORECASE) is not None

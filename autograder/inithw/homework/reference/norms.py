@@ -1,0 +1,37 @@
+"""The norm that q2 asks for, and what is computed instead by mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inithw.engine.records import FloatArray, Network
+
+
+def frobenius(matrices: Sequence[FloatArray]) -> FloatArray:
+    """L2 norm of each matrix seen as one long vector, shape (layers,)."""
+    return np.array([np.sqrt(np.sum(np.square(matrix, dtype=np.float64))) for matrix in matrices])
+
+
+def wrong_norms(network: Network, weight_gradients: Sequence[FloatArray]) -> dict[str, FloatArray]:
+    """What a mistaken answer prints instead, by name; shape (layers,) each."""
+    right = frobenius(weight_gradients)
+    singular = [np.linalg.svd(gradient, compute_uv=False) for gradient in weight_gradients]
+    absolute = [np.abs(gradient) for gradient in weight_gradients]
+    return {
+        "spectral": np.array([values[0] for values in singular]),
+        "nuclear": np.array([values.sum() for values in singular]),
+        "squared": right**2,
+        "l1": np.array([values.sum() for values in absolute]),
+        "max": np.array([values.max() for values in absolute]),
+        "sum": np.array([gradient.sum() for gradient in weight_gradients]),
+        "mean": np.array([gradient.mean() for gradient in weight_gradients]),
+        "mean_abs": np.array([values.mean() for values in absolute]),
+        "std": np.array([gradient.std(ddof=1) for gradient in weight_gradients]),
+        "rms": np.array([np.sqrt(np.mean(gradient**2)) for gradient in weight_gradients]),
+        "parameter": frobenius(network.weights),
+        "running_total": np.cumsum(right),
+        "running_norm": np.sqrt(np.cumsum(right**2)),
+        "global_total": np.full(len(right), np.sqrt(np.sum(right**2))),
+    }

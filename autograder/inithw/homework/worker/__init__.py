@@ -1,0 +1,1 @@
+"""The homework's half of the untrusted side."""

@@ -1,0 +1,1 @@
+"""What is made from the homework's one source, and proved, before students get it."""
