@@ -15,6 +15,7 @@ import inithw.engine.worker.session  # noqa: F401 - what the pre-loaded process 
 from inithw.engine.records import Limits
 from inithw.engine.sandbox import Sandbox, remove_tree
 from inithw.engine.worker.walls import WALLS, WallPlan, raise_walls
+from inithw.homework.definition import HOMEWORK
 
 
 def seconds(readable: tuple[str, ...], walls: tuple[str, ...]) -> float:
@@ -47,7 +48,7 @@ def seconds(readable: tuple[str, ...], walls: tuple[str, ...]) -> float:
 
 if __name__ == "__main__":
     pairs = int(sys.argv[1]) if sys.argv[1:] else 100
-    readable = tuple(Sandbox().readable)
+    readable = tuple(Sandbox(HOMEWORK.worker).readable)
     times = [(seconds(readable, tuple(WALLS)), seconds(readable, ())) for _ in range(pairs)]
     walled, bare = (1000 * statistics.median(column) for column in zip(*times, strict=True))
     cost = 1000 * statistics.median(with_walls - without for with_walls, without in times)

@@ -14,8 +14,11 @@ from inithw.engine.execution import execute
 from inithw.engine.records import Limits
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import find_config, load_settings
-from inithw.engine.submission import NotGradable, read_submission
+from inithw.engine.submission import NotGradable
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.definition import HOMEWORK
+
+from tests.parts import read_submission
 
 ROOT = Path(__file__).parent.parent
 ITEMS = Path(__file__).parent / "otter"
@@ -39,7 +42,7 @@ def root():
 
 @pytest.fixture(scope="session")
 def sandbox():
-    with Sandbox(jobs=4) as sandbox:
+    with Sandbox(HOMEWORK.worker, jobs=4) as sandbox:
         yield sandbox
 
 
@@ -51,7 +54,7 @@ def evidence(request, sandbox):
         submission = read_submission(request.config.getoption("--submission"))
     except NotGradable as reason:
         pytest.exit(f"not gradable: {reason}", returncode=2)
-    return execute(submission, draw_challenge(settings.key, submission), sandbox, settings.limits)
+    return execute(submission, draw_challenge(settings.key, submission), HOMEWORK, sandbox, settings.limits)
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 from inithw.engine.batch import grade_all
-from inithw.engine.records import Grade, Limits
+from inithw.engine.records import Grade
 from inithw.engine.sandbox import Sandbox
+from inithw.homework.definition import HOMEWORK
 from inithw.release.verification import SKELETON, label
 
+from tests.parts import grader
 from tests.submissions import ANSWERS, packed, write_answer
 
 ROOT = Path(__file__).parent.parent
@@ -36,12 +38,13 @@ def main() -> int:
     answers = [answer for answer in packed(ANSWERS) if arguments.only in answer.name]
     first: dict[str, dict[str, tuple[float, str]]] = {}
     different = compared = 0
-    with tempfile.TemporaryDirectory(prefix="inithw-keys-") as folder, Sandbox(arguments.jobs) as sandbox:
+    with (
+        tempfile.TemporaryDirectory(prefix="inithw-keys-") as folder,
+        Sandbox(HOMEWORK.worker, arguments.jobs) as sandbox,
+    ):
         paths = [write_answer(answer, ROOT / SKELETON, Path(folder)) for answer in answers]
         for number in range(1, arguments.keys + 1):
-            grades = grade_all(
-                paths, key=f"key {number}".encode(), sandbox=sandbox, limits=Limits(), jobs=arguments.jobs
-            )
+            grades = grade_all(grader(sandbox, f"key {number}".encode()), paths, jobs=arguments.jobs)
             for answer, grade in zip(answers, grades, strict=True):
                 found = verdict(grade)
                 expected = first.setdefault(answer.name, found)

@@ -21,12 +21,19 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
 import inithw
 from inithw.engine import records
 from inithw.engine.archive import load_evidence, save_evidence
 from inithw.engine.batch import grade_all
+from inithw.engine.grading import Grader, Outcome
 from inithw.engine.records import Grade, Limits
 from inithw.engine.sandbox import Sandbox
+from inithw.homework import records as homework_records
+from inithw.homework.definition import HOMEWORK
 from inithw.release.verification import SKELETON, declare, differences
 from rich.console import Console
 from rich.table import Table
@@ -222,25 +229,25 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
 def gather(folder: Path, jobs: int) -> None:
     """Grade what has no evidence in `folder` yet with the real engine, and keep its evidence there."""
     answers = [answer for answer in packed(ANSWERS) if not _file(folder, answer).exists()]
-    with tempfile.TemporaryDirectory(prefix="inithw-mutants-") as written, Sandbox(jobs) as sandbox:
+    with tempfile.TemporaryDirectory(prefix="inithw-mutants-") as written, Sandbox(HOMEWORK.worker, jobs) as sandbox:
         paths = {write_answer(answer, ROOT / SKELETON, Path(written)): answer.stem for answer in answers}
         grades = grade_all(
-            list(paths),
-            key=KEY,
-            sandbox=sandbox,
-            limits=Limits(),
-            jobs=jobs,
-            keep_evidence=lambda path, evidence: save_evidence(folder, paths[path], str(path), evidence),
+            Grader(HOMEWORK, sandbox, KEY, Limits()), list(paths), jobs=jobs, on_done=partial(_keep, folder, paths)
         )
         for number, _grade in enumerate(grades, start=1):
             print(f"\revidence {number} of {len(answers)}", end="", file=sys.stderr, flush=True)
 
 
-def corpus(folder: Path) -> Iterator[tuple[Answer, records.Evidence]]:
+def _keep(folder: Path, stems: Mapping[Path, str], path: Path, outcome: Outcome) -> None:
+    if outcome.evidence is not None:
+        save_evidence(folder, stems[path], str(path), outcome.evidence)
+
+
+def corpus(folder: Path) -> Iterator[tuple[Answer, homework_records.Evidence]]:
     """Every answer that has evidence in `folder`, with it."""
     for answer in packed(ANSWERS):
         if (file := _file(folder, answer)).exists():
-            yield answer, load_evidence(file)[1]
+            yield answer, load_evidence(file, HOMEWORK)[1]
 
 
 def _file(folder: Path, answer: Answer) -> Path:
@@ -269,8 +276,10 @@ def _import_anew(place: str) -> None:
         del sys.modules[name]
     sys.path.insert(0, place)
     import inithw.engine
+    import inithw.homework
 
     inithw.engine.records = sys.modules["inithw.engine.records"] = records  # type: ignore[attr-defined]
+    inithw.homework.records = sys.modules["inithw.homework.records"] = homework_records  # type: ignore[attr-defined]
 
 
 def _scored(items: Sequence[str]) -> str:
@@ -282,7 +291,7 @@ def _scored(items: Sequence[str]) -> str:
         if not set(items) - answer.measured:
             continue
         try:
-            found = differences(declare(answer, ROOT), Grade("", "graded", score(evidence, rubric)))
+            found = differences(declare(answer, ROOT), Grade("", "", "graded", score(evidence, rubric)))
         except ScoringError:
             return f"{answer.name} (the check fails)"
         if found:
@@ -291,21 +300,22 @@ def _scored(items: Sequence[str]) -> str:
 
 
 def _asked(names: Sequence[str], items: Sequence[str], place: Path) -> str:
-    from inithw.engine.grading import grade
+    from inithw.engine.grading import Grader
     from inithw.engine.sandbox import Sandbox
+    from inithw.homework.definition import HOMEWORK
 
     answers = {answer.name: answer for answer in ANSWERS}
-    with Sandbox() as sandbox:
+    with Sandbox(HOMEWORK.worker) as sandbox:
         for name in names:
             path = write_answer(answers[name], ROOT / SKELETON, place)
-            record = grade(path, key=KEY, sandbox=sandbox, limits=Limits())
+            record = Grader(HOMEWORK, sandbox, KEY, Limits()).grade(path).grade
             asked = tuple(item for item in record.items if item.id in items)
-            if differences(declare(answers[name], path), Grade(record.submission, record.status, asked)):
+            if differences(declare(answers[name], path), replace(record, items=asked)):
                 return name
     return ""
 
 
-_evidence: list[tuple[Answer, records.Evidence]] = []
+_evidence: list[tuple[Answer, homework_records.Evidence]] = []
 
 
 def _work(task: tuple[Mutant, tuple[str, ...]]) -> str:

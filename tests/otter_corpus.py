@@ -28,6 +28,7 @@ from pathlib import Path
 from inithw import otter_plugin
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import PLUGIN
+from inithw.homework.definition import HOMEWORK
 from inithw.homework.rubric import POINTS
 
 from tests.attacks import ATTACKS
@@ -98,8 +99,8 @@ def start(archives: dict[Path, Path]) -> None:
     zips = archives
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # every kernel warns that it talks over TCP
-    sandbox = Sandbox().__enter__()
-    otter_plugin.Sandbox = lambda: contextlib.nullcontext(sandbox)
+    sandbox = Sandbox(HOMEWORK.worker).__enter__()
+    otter_plugin.Sandbox = lambda _worker: contextlib.nullcontext(sandbox)
 
 
 def compare(case: Case) -> tuple[str, list[str]]:

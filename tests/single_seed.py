@@ -27,12 +27,12 @@ import numpy as np
 import torch
 from inithw.engine.records import Submission
 from inithw.engine.scoring import score
-from inithw.engine.submission import read_submission
 from inithw.engine.worker.shell import GradingShell, prepare, time_limit
 from inithw.homework.rubric import POINTS, RUBRIC
 from inithw.release.verification import REFERENCE, SKELETON
 
 from tests.mutants import corpus
+from tests.parts import read_submission
 from tests.submissions import ANSWERS, Answer, write_answer
 
 ROOT = Path(__file__).parent.parent

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import inithw
 import pytest
-from inithw.engine.grading import grade
-from inithw.engine.records import Limits
 from inithw.homework.diagnosis.initialization import name_cause, name_draws, name_scale
 from inithw.homework.rubric import POINTS
 from inithw.release.verification import SKELETON, declare, differences
 
+from tests.parts import grader
 from tests.submissions import ANSWERS, packed, write_answer
 from tests.submissions.answer import ITEMS, REFERENCE
 
@@ -31,9 +30,8 @@ LABEL = re.compile(r'"(q[123]\.[a-z0-9_]+)"')
 def graded(answer, root, folder, sandbox, key=KEY):
     """The answer's declaration, its grade, and its evidence if there is any."""
     path = write_answer(answer, root / SKELETON, folder)
-    kept = []
-    record = grade(path, key=key, sandbox=sandbox, limits=Limits(), keep_evidence=lambda _, found: kept.append(found))
-    return declare(answer, path), record, kept[0] if kept else None
+    outcome = grader(sandbox, key).grade(path)
+    return declare(answer, path), outcome.grade, outcome.evidence
 
 
 @pytest.mark.parametrize("answer", PACKED, ids=[answer.stem for answer in PACKED])
@@ -63,7 +61,9 @@ def test_the_same_key_gives_the_same_record(root, tmp_path, sandbox):
 def test_every_diagnosis_is_expected_of_some_answer_and_every_expected_one_exists():
     package = Path(inithw.__file__).parent
     sources = [
-        file.read_text("utf-8") for folder in ("diagnosis", "checks") for file in (package / folder).glob("*.py")
+        file.read_text("utf-8")
+        for folder in ("diagnosis", "checks")
+        for file in (package / "homework" / folder).glob("*.py")
     ]
     known = {label for source in sources for label in LABEL.findall(source)} - set(POINTS)
     expected = {label for answer in ANSWERS for label in answer.lost.values()} - {"", "not answered", "not reached"}

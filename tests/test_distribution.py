@@ -15,9 +15,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from inithw.engine.submission import normalize, read_submission
 from inithw.release.distribution import SOURCE, SourceError, build, check, split_solution, write
 from packaging.requirements import Requirement
+
+from tests.parts import read_submission
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ("assignment/homework.ipynb", "solutions/homework.ipynb")
@@ -207,12 +208,12 @@ def test_cell_ids_survive_an_edit_elsewhere(copy):
     assert sum(a != b for a, b in zip(after, before, strict=True)) == 1
 
 
-def test_demonstrations_are_known_by_their_hash_and_read_as_such(files):
+def test_demonstrations_are_marked_and_read_as_such(files):
     cells = [cell for cell in notebook(files, "assignment/homework.ipynb").cells if cell.cell_type == "code"]
     tagged = [cell.source for cell in cells if "demonstration" in cell.metadata.get("tags", [])]
     given = json.loads(files["autograder/inithw/homework/given.json"])
-    assert given["demonstrations"] == [hashlib.sha256(normalize(source).encode()).hexdigest() for source in tagged]
-    assert given["cells"] == [cell.source for cell in cells]
+    assert [cell["source"] for cell in given["cells"] if cell["demonstration"]] == tagged
+    assert [cell["source"] for cell in given["cells"]] == [cell.source for cell in cells]
     read = read_submission(ROOT / "solutions/homework.ipynb").cells
     assert [cell.source for cell in read if cell.demonstration] == tagged
 

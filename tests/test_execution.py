@@ -9,6 +9,7 @@ import pytest
 from inithw.engine.execution import execute
 from inithw.engine.records import Cell, Limits, Submission, Unavailable
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.definition import HOMEWORK
 
 SETUP = """
 import functools
@@ -62,7 +63,7 @@ def submission(*sources: str, given=(), demonstrations=()) -> Submission:
 
 def run(sandbox, *sources, limits=LIMITS, **flags):
     work = submission(*sources, **flags)
-    return execute(work, draw_challenge(b"key", work), sandbox, limits)
+    return execute(work, draw_challenge(b"key", work), HOMEWORK, sandbox, limits)
 
 
 def assert_complete(evidence):

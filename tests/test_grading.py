@@ -9,15 +9,20 @@ import pytest
 from inithw.engine import batch, grading, scoring
 from inithw.engine.archive import file_stem
 from inithw.engine.files import replace_file
-from inithw.engine.records import Evidence, Grade, Item, ItemScore, Limits, Submission, Unavailable
+from inithw.engine.grading import Grader, Outcome
+from inithw.engine.records import Item, Submission, Unavailable
 from inithw.engine.report.json_line import to_json
 from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade, print_overview
 from inithw.engine.sandbox import SandboxError, _exit_reason
 from inithw.engine.verdict import Lost
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.definition import HOMEWORK
+from inithw.homework.records import Evidence
 from inithw.homework.rubric import POINTS, RUBRIC
 from rich.console import Console
+
+from tests.parts import grade_of, grader, item_score
 
 NOTHING = Unavailable("not reached", "it never ran")
 EVIDENCE = Evidence(draw_challenge(b"k", Submission("s", (), "d")), (), NOTHING, (NOTHING,) * 6, NOTHING)
@@ -38,20 +43,20 @@ def test_the_rubric_is_that_of_the_design():
 
 
 def test_a_broken_sandbox_costs_no_points_but_is_named_as_our_fault(root, limits):
-    record = grading.grade(root / "solutions/homework.ipynb", key=b"k", sandbox=BrokenSandbox(), limits=limits)
+    record = grader(BrokenSandbox(), limits=limits).grade(root / "solutions/homework.ipynb").grade
     assert record.status == "infrastructure_error"
     assert record.message == "The grader failed, not the submission: no worker today"
 
 
 def test_a_file_that_cannot_be_graded_needs_no_sandbox(tmp_path, limits):
-    record = grading.grade(tmp_path / "none.ipynb", key=b"k", sandbox=BrokenSandbox(), limits=limits)
+    record = grader(BrokenSandbox(), limits=limits).grade(tmp_path / "none.ipynb").grade
     assert record.status == "not_gradable"
     assert record.score == 0
     assert {item.state for item in record.items} == {"not reached"}
 
 
 def test_evidence_that_was_not_reached_earns_nothing_and_says_why():
-    record = grading.judge("s", EVIDENCE)
+    record = grading.judge("s", EVIDENCE, HOMEWORK)
     assert record.score == 0
     assert {(item.state, item.message) for item in record.items} == {("not reached", "it never ran")}
 
@@ -62,32 +67,30 @@ def test_a_check_that_fails_instead_of_deciding_is_the_graders_fault(error):
         raise error
 
     with pytest.raises(scoring.ScoringError, match=r"the check of q9\.x failed with"):
-        scoring.score(EVIDENCE, [Item("q9.x", 1.0, "claim", check)])
+        scoring.score(EVIDENCE, [Item("q9.x", 1.0, "title", "claim", check)])
 
 
 def test_every_item_is_judged_by_itself():
     def lose(_evidence):
         raise Lost("no.", diagnosis="q9.label", hint="Think.")
 
-    first, second = scoring.score(EVIDENCE, [Item("a", 2.0, "A.", lose), Item("b", 3.0, "B.", lambda _evidence: None)])
+    ITEMS = [Item("a", 2.0, "t", "A.", lose), Item("b", 3.0, "t", "B.", lambda _evidence: {"figure": 1.5})]
+    first, second = scoring.score(EVIDENCE, ITEMS)
     assert (first.earned, first.state, first.diagnosis, first.hint) == (0.0, "lost", "q9.label", "Think.")
     assert (second.earned, second.state, second.message) == (3.0, "passed", "")
+    assert (first.figures, second.figures) == ({}, {"figure": 1.5})
 
 
 def test_one_fault_in_a_batch_costs_no_other_submission_its_record_and_keeps_the_order(monkeypatch):
-    def grade(path, **_options):
+    def grade(_grader, path):
         if path.name == "bad":
             raise RuntimeError("a bug of ours")
-        return grading.judge(str(path), EVIDENCE)
+        return Outcome(grading.judge(str(path), EVIDENCE, HOMEWORK))
 
-    monkeypatch.setattr(batch, "grade", grade)
+    monkeypatch.setattr(Grader, "grade", grade)
     done = []
     paths = [Path("a"), Path("bad"), Path("c"), Path("d")]
-    records = list(
-        batch.grade_all(
-            paths, key=b"", sandbox=None, limits=Limits(), jobs=3, on_done=lambda path, _record: done.append(path)
-        )
-    )
+    records = list(batch.grade_all(grader(None), paths, jobs=3, on_done=lambda path, _outcome: done.append(path)))
     assert [record.submission for record in records] == ["a", "bad", "c", "d"]
     assert [record.status for record in records] == ["graded", "infrastructure_error", "graded", "graded"]
     assert "RuntimeError: a bug of ours" in records[1].message
@@ -98,8 +101,8 @@ def test_one_fault_in_a_batch_costs_no_other_submission_its_record_and_keeps_the
 
 
 def lost_grade(message="m", name="a.ipynb", diagnosis=""):
-    items = tuple(ItemScore(item.id, item.claim, item.points, 0.0, "lost", message, diagnosis) for item in RUBRIC)
-    return Grade(name, "graded", items)
+    items = (item_score(item.id, "lost", item.points, message=message, diagnosis=diagnosis) for item in RUBRIC)
+    return grade_of(*items, name=name)
 
 
 def shown(print_it, *arguments):

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 from inithw.engine.grading import judge
-from inithw.engine.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, Unavailable, WeightSample
+from inithw.engine.records import Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework import checks
 from inithw.homework.checks import initialization as module_under_test
 from inithw.homework.checks.initialization import median_test_loss
+from inithw.homework.definition import HOMEWORK
 from inithw.homework.diagnosis import Mistake
 from inithw.homework.diagnosis import initialization as diagnosis
+from inithw.homework.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, WeightSample
 from inithw.homework.reference.initialization import LAYER_TASKS, NETWORKS, SHAPES
 from inithw.homework.reference.thresholds import THRESHOLDS
 from torch import nn
@@ -343,10 +345,10 @@ def test_an_unclear_answer_is_trained_to_the_last_look(monkeypatch, trained):
 
 
 def test_the_leaderboard_shows_the_median_test_loss_of_a_right_answer_only(right):
-    assert judge("s", right).leaderboard == {"median test loss": median_test_loss(right)}
+    assert judge("s", right, HOMEWORK).figures == {"median test loss": median_test_loss(right)}
     biases = replace(right.init.networks[0], biases=right.init.networks[0].biases + 1)
     wrong = around(replace(right.init, networks=(biases, *right.init.networks[1:])))
-    assert judge("s", wrong).leaderboard == {}
+    assert judge("s", wrong, HOMEWORK).figures == {}
 
 
 def test_there_is_no_median_test_loss_without_networks(right):

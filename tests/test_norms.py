@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from inithw.engine.records import Evidence, Submission, Unavailable
+from inithw.engine.records import Submission, Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.checks import check_general, check_norms
+from inithw.homework.records import Evidence
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))

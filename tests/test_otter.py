@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from inithw import otter_plugin
-from inithw.engine.grading import grade
 from inithw.engine.sandbox import SandboxError
 from inithw.engine.settings import ConfigError, find_config, load_settings
 from inithw.homework.rubric import POINTS
@@ -22,6 +21,7 @@ from otter.test_files.abstract_test import TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
 from tests.otter_commands import OURS, ROOT, generate, otter, run
+from tests.parts import grader
 from tests.submissions.answer import Answer, write_answer
 
 REFERENCE, SKELETON = ROOT / "solutions/homework.ipynb", ROOT / "assignment/homework.ipynb"
@@ -41,7 +41,7 @@ def archive(tmp_path_factory):
 @pytest.fixture
 def engine(sandbox):
     settings = load_settings(find_config(ROOT))
-    return lambda path: grade(path, key=settings.key, sandbox=sandbox, limits=settings.limits)
+    return lambda path: grader(sandbox, settings.key, settings.limits).grade(path).grade
 
 
 def agree(otters, ours):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inithw.engine.records import Child, Evidence, InitEvidence, ModelEvidence, Submission, Unavailable, WeightSample
+from inithw.engine.records import Submission, Unavailable
 from inithw.engine.scoring import score
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.records import Child, Evidence, InitEvidence, ModelEvidence, WeightSample
 from inithw.homework.reference.network import forward, gradients
 from inithw.homework.reference.norms import frobenius
 from inithw.homework.reference.thresholds import THRESHOLDS

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inithw.engine.records import Network
+from inithw.homework.records import Network
 from inithw.homework.reference import data
 from inithw.homework.reference.initialization import BLOCKS, FANS, SHAPES, block_statistics, fit_scale
 from inithw.homework.reference.network import WIDTHS, forward, gradients, initial_gradient_norms

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from inithw.engine import sandbox as sandboxes
 from inithw.engine.sandbox import Sandbox, SandboxError, exceeds, remove_tree
+from inithw.homework.definition import HOMEWORK
 
 from tests.rights import ROOT, needs_other_users, unless_closed
 
@@ -130,14 +131,14 @@ def test_a_user_with_processes_of_its_own_is_nobody_for_us():
 def test_systems_without_walls_are_refused_with_what_the_option_means(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxError, match="--allow-unsandboxed students' code runs with all your rights"):
-        Sandbox()
-    Sandbox(unsandboxed=True)
+        Sandbox(HOMEWORK.worker)
+    Sandbox(HOMEWORK.worker, unsandboxed=True)
 
 
 def test_systems_that_cannot_fork_are_refused_even_so(monkeypatch):
     monkeypatch.delattr(os, "fork")
     with pytest.raises(SandboxError, match="cannot fork"):
-        Sandbox(unsandboxed=True)
+        Sandbox(HOMEWORK.worker, unsandboxed=True)
 
 
 # No Landlock, and not root: neither of the two walls of which one must be up.
@@ -147,13 +148,14 @@ from pathlib import Path
 table = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
 table.add_rule(pyseccomp.ERRNO(38), "landlock_create_ruleset")
 table.load()
-from inithw.engine.grading import grade
+from inithw.engine.grading import Grader
 from inithw.engine.records import Limits
 from inithw.engine.sandbox import Sandbox
+from inithw.homework.definition import HOMEWORK
 path = Path(sys.argv[1], "homework.py")
 path.write_text("import torch.nn as nn\\ndef better_init(module):\\n    return None\\n")
-with Sandbox(unsandboxed=len(sys.argv) > 2) as sandbox:
-    record = grade(path, key=b"key", sandbox=sandbox, limits=Limits())
+with Sandbox(HOMEWORK.worker, unsandboxed=len(sys.argv) > 2) as sandbox:
+    record = Grader(HOMEWORK, sandbox, b"key", Limits()).grade(path).grade
 print(record.status, record.message)
 """
 
@@ -181,10 +183,11 @@ def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
     code = """
     import os, subprocess, sys
     from inithw.engine.sandbox import Sandbox
+    from inithw.homework.definition import HOMEWORK
     look = f"open('/proc/{os.getpid()}/environ').read()"
     run = lambda: subprocess.run([sys.executable, "-c", look], capture_output=True).returncode
     before = run()
-    with Sandbox():
+    with Sandbox(HOMEWORK.worker):
         print(before, run())
     """
     user = ["setpriv", "--reuid=12321", "--regid=12321", "--clear-groups"] if ROOT else []
@@ -195,7 +198,7 @@ def test_the_judges_memory_and_environment_are_closed_to_its_own_user():
 
 
 def test_nothing_is_left_of_a_process_that_was_started_while_the_sandbox_was_closing():
-    sandbox = Sandbox().__enter__()
+    sandbox = Sandbox(HOMEWORK.worker).__enter__()
     with sandbox._lock:
         closing = threading.Thread(target=sandbox.__exit__, args=(None, None, None))
         closing.start()

@@ -25,7 +25,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from inithw.engine import submission
-from inithw.engine.submission import NotGradable, normalize, read_submission
+from inithw.engine.submission import NotGradable, normalize
+from inithw.homework.definition import HOMEWORK
+
+from tests.parts import read_submission
 
 ANSWERS = (
     "model = nn.Sequential(nn.Linear(1, 20))",
@@ -773,10 +776,10 @@ def test_normalizing_drops_blanks_at_line_ends_and_around_and_nothing_else(text)
 
 def test_cells_of_the_handout_are_recognized_until_they_are_edited(write):
     handout = json.loads((resources.files("inithw.homework") / "given.json").read_text("utf-8"))
-    cells = handout["cells"]
+    cells = [cell["source"] for cell in handout["cells"]]
     read = read_submission(write("x.ipynb", notebook(*(f"\n{source}  \r\n" for source in cells), "x = 1")))
     assert [cell.given for cell in read.cells] == [True] * len(cells) + [False]
-    assert sum(cell.demonstration for cell in read.cells) == len(handout["demonstrations"])
+    assert sum(cell.demonstration for cell in read.cells) == sum(cell["demonstration"] for cell in handout["cells"])
     edited = read_submission(write("x.ipynb", notebook(*(f"{source}\nx = 1" for source in cells))))
     assert not any(cell.given or cell.demonstration for cell in edited.cells)
 
@@ -812,7 +815,7 @@ class Opened:
 
 @pytest.fixture(scope="session")
 def opened():
-    submission._handout()  # is read once
+    submission._handout(HOMEWORK.handout)  # is read once
     return Opened()
 
 

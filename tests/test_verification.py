@@ -4,7 +4,6 @@ import dataclasses
 import io
 from types import SimpleNamespace
 
-from inithw.engine.records import Grade, ItemScore
 from inithw.engine.settings import Settings
 from inithw.homework.rubric import POINTS
 from inithw.release import verification
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from tests import submissions
 from tests.attacks import ATTACKS, proving_ground
+from tests.parts import grade_of, item_score
 
 RIGHT = next(answer for answer in submissions.ANSWERS if answer.q2 and not answer.lost and not answer.transform)
 WRONG = next(answer for answer in submissions.ANSWERS if "q2.spectral" in answer.lost.values())
@@ -55,12 +55,12 @@ def test_a_wrong_score_a_wrong_name_and_a_breach_are_each_counted_and_named(root
 
 def test_a_skeleton_whose_items_are_not_open_is_found(root):
     (skeleton,) = [one for one in verification._releases(root) if one.state]
-    lost = tuple(ItemScore(name, "claim", points, 0.0, "lost", "found") for name, points in POINTS.items())
-    found = verification.differences(skeleton, Grade("s", "graded", lost))
+    lost = tuple(item_score(name, "lost", points, message="found") for name, points in POINTS.items())
+    found = verification.differences(skeleton, grade_of(*lost))
     assert found == [f"{name} is lost, declared not answered (found)" for name in POINTS]
 
 
 def test_another_status_is_a_difference(root):
     reference = verification._releases(root)[0]
-    found = verification.differences(reference, Grade("s", "infrastructure_error", (), message="no worker"))
+    found = verification.differences(reference, grade_of(status="infrastructure_error", message="no worker"))
     assert found == ["status is infrastructure_error, declared graded (no worker)"]

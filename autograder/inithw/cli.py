@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,17 +23,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from inithw import __version__
 from inithw.engine.archive import ArchiveError, file_stem, load_evidence, save_evidence
 from inithw.engine.batch import grade_all
-from inithw.engine.grading import judge
-from inithw.engine.records import Evidence, Grade
+from inithw.engine.grading import Grader, Outcome, judge
+from inithw.engine.records import Grade, Submission
 from inithw.engine.report.gradescope import to_results, write_results
 from inithw.engine.report.json_line import to_json
 from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade, print_overview
 from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError
-from inithw.engine.settings import ProjectError, find_config, load_settings
-from inithw.engine.submission import NAME_LIMIT, NotGradable, handout_cells, read_submission
-from inithw.engine.text import clean
+from inithw.engine.settings import ProjectError, Settings, find_config, load_settings
+from inithw.engine.submission import handout_cells
+from inithw.homework.definition import HOMEWORK
 
 app = typer.Typer(
     name="inithw",
@@ -117,60 +118,72 @@ def grade(
     if out is not None:
         _writable(out)
     paths = list(dict.fromkeys(paths))
-    stems = _distinct_stems(paths)
-
-    def keep_evidence(path: Path, evidence: Evidence) -> None:
-        if keep and out is not None:
-            save_evidence(out, stems[path], clean(str(path), NAME_LIMIT), evidence)
-
-    finished: dict[Path, Grade] = {}
-
-    def done(path: Path, record: Grade) -> None:
-        if out is not None:
-            try:
-                write_results(out / f"{stems[path]}.results.json", to_results(record, settings))
-            except OSError as error:
-                raise Stop(f"--out {out}: cannot write there any more ({error.strerror})", _FAILED) from error
-        finished[path] = record
-        progress.advance(task)
-
+    run = _ClassRun(paths, out, keep)
     try:
         with (
-            Sandbox(min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
-            _progress(len(paths)) as progress,
+            Sandbox(HOMEWORK.worker, min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
+            run.progress,
         ):
-            settings = load_settings(
+            run.settings = load_settings(
                 find_config(Path.cwd())
             )  # the key is read when the workers' ancestor is on its way
-            task = progress.add_task("grading", total=len(paths))
-            graded = grade_all(
-                paths,
-                key=settings.key,
-                sandbox=sandbox,
-                limits=settings.limits,
-                jobs=jobs,
-                on_done=done,
-                keep_evidence=keep_evidence,
-            )
+            grader = Grader(HOMEWORK, sandbox, run.settings.key, run.settings.limits)
+            graded = grade_all(grader, paths, jobs=jobs, on_done=run.finished)
             with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
                 for record in records:
                     if as_json:
                         print(json.dumps(to_json(record)), flush=True)
     except KeyboardInterrupt:
         if out is not None:
-            write_csv(out / "grades.csv", [finished[path] for path in paths if path in finished])
+            write_csv(out / "grades.csv", run.grades())
         raise Stop(
-            f"inithw: stopped by Ctrl-C; {len(finished)} of {len(paths)} submissions have their records", _INTERRUPTED
+            f"inithw: stopped by Ctrl-C; {len(run.outcomes)} of {len(paths)} submissions have their records",
+            _INTERRUPTED,
         ) from None
-    grades = [finished[path] for path in paths]
+    grades = run.grades()
     _finish(grades, out, as_json)
     if not as_json:
-        _show_similar(paths)
+        _show_similar(run.submissions())
     if any(record.status == "infrastructure_error" for record in grades):
         raise Stop(
             "Some submissions could not be graded through no fault of theirs: see above, and grade them again.",
             _FAILED,
         )
+
+
+class _ClassRun:
+    """What one call of `grade` has so far: results are written as soon as they are there."""
+
+    def __init__(self, paths: list[Path], out: Path | None, keep_evidence: bool) -> None:
+        self.paths = paths
+        self.out = out
+        self.keep_evidence = keep_evidence
+        self.settings = Settings()
+        self.stems = _distinct_stems(paths)
+        self.outcomes: dict[Path, Outcome] = {}
+        self.progress = _progress()
+        self.task = self.progress.add_task("grading", total=len(paths))
+
+    def finished(self, path: Path, outcome: Outcome) -> None:
+        """Write what came of one path, and keep what is needed at the end."""
+        if self.out is not None:
+            try:
+                if self.keep_evidence and outcome.evidence is not None:
+                    save_evidence(self.out, self.stems[path], outcome.grade.submission, outcome.evidence)
+                results = to_results(outcome.grade, self.settings)
+                write_results(self.out / f"{self.stems[path]}.results.json", results)
+            except OSError as error:
+                raise Stop(f"--out {self.out}: cannot write there any more ({error.strerror})", _FAILED) from error
+        self.outcomes[path] = replace(outcome, evidence=None)  # megabytes each
+        self.progress.advance(self.task)
+
+    def grades(self) -> list[Grade]:
+        """The records so far, in the order of the paths."""
+        return [self.outcomes[path].grade for path in self.paths if path in self.outcomes]
+
+    def submissions(self) -> list[Submission]:
+        """What was read, in the order of the paths."""
+        return [outcome.submission for path in self.paths if (outcome := self.outcomes[path]).submission is not None]
 
 
 @app.command()
@@ -195,7 +208,7 @@ def rescore(
     grades, damaged = [], []
     for file in files:
         try:
-            record = judge(*load_evidence(file))
+            record = judge(*load_evidence(file, HOMEWORK), HOMEWORK)
         except ArchiveError as reason:
             damaged.append(str(reason))
             continue
@@ -224,22 +237,20 @@ def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "
         console.print(f"Results are in {escape(str(out))}: {table}, and NAME.results.json for each submission")
 
 
-def _show_similar(paths: list[Path]) -> None:
+def _show_similar(submissions: list[Submission]) -> None:
     """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
+    if len(submissions) < 2:
+        return
     from inithw.engine.similarity import near_identical
 
-    submissions = []
-    for path in paths:
-        with contextlib.suppress(NotGradable):  # has its record already
-            submissions.append(read_submission(path))
-    for pair in near_identical(submissions, handout_cells()):
+    for pair in near_identical(submissions, handout_cells(HOMEWORK)):
         print(
             f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
             "(information only, no points depend on it)"
         )
 
 
-def _progress(count: int) -> Progress:
+def _progress() -> Progress:
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 

@@ -20,11 +20,12 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from inithw.engine.grading import grade, ungraded
+from inithw.engine.grading import Grader, ungraded
 from inithw.engine.records import Grade, Limits
 from inithw.engine.report.gradescope import to_results, write_results
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import CONFIG_NAME, PUBLIC_KEY, ConfigError, Settings, load_settings
+from inithw.homework.definition import HOMEWORK
 
 OUTSIDE_SECONDS = 120
 """On top of the limit for one submission: starting the worker and the judge's own work."""
@@ -54,14 +55,14 @@ def run_gradescope(root: Path) -> int:
 
     write(_failed(_STOPPED))
     try:
-        with Sandbox() as sandbox:
+        with Sandbox(HOMEWORK.worker) as sandbox:
             settings = load_settings(root / "source" / CONFIG_NAME)
             write(_failed(_STOPPED))  # in the words and points of this configuration
             if settings.key == PUBLIC_KEY:
                 raise ConfigError("there is no grading key; build the autograder again")
             limits = fitting(settings.limits, container_memory())
             with _ended_after(limits.total_seconds + OUTSIDE_SECONDS):
-                record = grade(root / "submission", key=settings.key, sandbox=sandbox, limits=limits)
+                record = Grader(HOMEWORK, sandbox, settings.key, limits).grade(root / "submission").grade
     except Exception as fault:
         traceback.print_exc()
         record = _failed(f"{type(fault).__name__}: {fault}")
@@ -142,4 +143,4 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 
 def _failed(reason: str) -> Grade:
-    return ungraded("submission", "infrastructure_error", reason)
+    return ungraded(HOMEWORK, "infrastructure_error", reason)

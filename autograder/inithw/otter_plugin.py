@@ -22,19 +22,21 @@ from otter.test_files.abstract_test import TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
 from inithw.engine.archive import save_evidence
-from inithw.engine.grading import grade, ungraded
+from inithw.engine.grading import Grader, ungraded
 from inithw.engine.records import Evidence, Grade
 from inithw.engine.report.gradescope import full_score, to_results
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
 from inithw.gradescope import best_earlier_score, container_memory, fitting
+from inithw.homework.definition import HOMEWORK
 
 _OTTERS_OWN = "tests"  # in the submission folder, Otter has put only this
 _NEEDS_THE_SUBMISSION = ("pdf", "token", "grade_from_log")
 _STUB = """\
 from inithw.engine.archive import load_evidence
+from inithw.homework.definition import HOMEWORK
 
-_, evidence = load_evidence({path!r})
+_, evidence = load_evidence({path!r}, HOMEWORK)
 """
 
 
@@ -85,26 +87,20 @@ class InithwPlugin(AbstractOtterPlugin):
 
     def _graded(self, path: Path, config: AutograderConfig) -> Grade:
         try:
-            with Sandbox() as sandbox:
+            with Sandbox(HOMEWORK.worker) as sandbox:
                 self._settings = load_settings(Path(config.autograder_dir, "source", CONFIG_NAME))
                 if self._settings.key == PUBLIC_KEY and not config.otter_run:
                     raise ConfigError(f"there is no grading key; add the file {KEY_FILE} to the zip (docs/otter.md)")
-                return grade(
-                    path,
-                    key=self._settings.key,
-                    sandbox=sandbox,
-                    limits=fitting(self._settings.limits, container_memory()),
-                    keep_evidence=self._keep,
-                )
+                limits = fitting(self._settings.limits, container_memory())
+                outcome = Grader(HOMEWORK, sandbox, self._settings.key, limits).grade(path)
+                self._evidence = outcome.evidence
+                return outcome.grade
         except Exception as fault:  # without a record, Otter would leave no results at all
             return _failed(f"{type(fault).__name__}: {fault}")
 
-    def _keep(self, _path: Path, evidence: Evidence) -> None:
-        self._evidence = evidence
-
 
 def _failed(reason: str) -> Grade:
-    return ungraded("submission", "infrastructure_error", reason)
+    return ungraded(HOMEWORK, "infrastructure_error", reason)
 
 
 def _close_to_others(root: Path) -> None:

@@ -403,8 +403,8 @@ FORGING = (
         "more children than stars",
         "describes a network of a hundred thousand layers, with names as long as books",
         """
-        import inithw.homework.worker.model as models
-        models.describe_children = lambda network: [{"kind": "Linear" * 9, "fan_in": 1 << 39}] * 9000
+        import inithw.homework.worker.answers as answers
+        answers.describe_children = lambda network: [{"kind": "Linear" * 9, "fan_in": 1 << 39}] * 9000
         """,
         q1=CHAIN.format("Tanh"),
     ),

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 from inithw.engine.execution import execute
-from inithw.engine.grading import grade
 from inithw.engine.records import Cell, Grade, Limits, Submission
 from inithw.engine.report.gradescope import to_results
 from inithw.engine.report.json_line import to_json
@@ -32,10 +31,12 @@ from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade
 from inithw.engine.sandbox import Sandbox
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.definition import HOMEWORK
 from rich.console import Console
 
 from tests.attacks import ATTACKS, CATEGORIES
 from tests.attacks.attack import Attack, write_attack
+from tests.parts import grader
 
 LIMITS = Limits(
     notebook_seconds=10,
@@ -218,7 +219,7 @@ class ProvingGround:
         self._write("submissions/other.ipynb", self.secrets["a neighbour's work"], 0o644)
         self._write("shared/writable", "as it was", 0o666)
         self._servers = [self._open.enter_context(server) for server in self._make_servers()]
-        self.sandbox = self._open.enter_context(_WatchedSandbox())
+        self.sandbox = self._open.enter_context(_WatchedSandbox(HOMEWORK.worker))
         self.usual = self._honest()
         return self
 
@@ -231,7 +232,7 @@ class ProvingGround:
         path = write_attack(attack, self.skeleton, self.submissions / token, self._targets(token))
         written = path.read_bytes()
         started = time.monotonic()
-        record = grade(path, key=self.key.encode(), sandbox=self.sandbox, limits=self.limits)
+        record = grader(self.sandbox, self.key.encode(), self.limits).grade(path).grade
         seconds = time.monotonic() - started
         breaches = [
             *(f"earned {item.id}" for item in record.items if item.earned and item.id not in attack.earns),
@@ -292,7 +293,7 @@ class ProvingGround:
         submission = Submission("honest", cells, digest="0" * 64)
         challenge = draw_challenge(self.key.encode(), submission)
         short = dataclasses.replace(challenge, layers=challenge.layers[:1], networks=2)
-        evidence = execute(submission, short, self.sandbox, NEIGHBOURS_LIMITS)
+        evidence = execute(submission, short, HOMEWORK, self.sandbox, NEIGHBOURS_LIMITS)
         return fingerprint(dataclasses.replace(evidence, seconds=0.0))
 
     def _left(self) -> Iterator[str]:

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from inithw.engine import records
 from inithw.engine.files import replace_file
-from inithw.engine.records import Evidence
+from inithw.engine.homework import Homework
+from inithw.engine.records import CellRun, Evidence, Unavailable
 
-_VERSION = 1
-_RECORDS: dict[str, Any] = {name: value for name, value in vars(records).items() if dataclasses.is_dataclass(value)}
+_VERSION = 2
 
 
 class ArchiveError(Exception):
@@ -37,7 +36,7 @@ def save_evidence(folder: Path, stem: str, name: str, evidence: Evidence) -> Pat
     return target
 
 
-def load_evidence(path: Path) -> tuple[str, Evidence]:
+def load_evidence(path: Path, homework: Homework) -> tuple[str, Evidence]:
     """Read what `save_evidence` wrote: the submission's name and the evidence.
 
     Raises:
@@ -48,8 +47,12 @@ def load_evidence(path: Path) -> tuple[str, Evidence]:
             arrays = {key: archive[key] for key in archive.files}
         header = json.loads(arrays["header"].tobytes())
         if header["version"] != _VERSION:
-            raise ArchiveError(f"{path}: evidence of version {header['version']}, this is version {_VERSION}")
-        return header["submission"], _decode(header["evidence"], arrays)
+            raise ArchiveError(
+                f"{path}: evidence of form {header['version']}, this program reads form {_VERSION}: grade "
+                "the submission again"
+            )
+        records = {record.__name__: record for record in (CellRun, Unavailable, *homework.records)}
+        return header["submission"], _decode(header["evidence"], arrays, records)
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ArchiveError(f"{path}: not an evidence file of `inithw grade --save-evidence`") from error
 
@@ -73,12 +76,12 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     return value
 
 
-def _decode(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _decode(tree: Any, arrays: dict[str, np.ndarray], records: dict[str, type]) -> Any:
     if isinstance(tree, list):
-        return tuple(_decode(item, arrays) for item in tree)
+        return tuple(_decode(item, arrays, records) for item in tree)
     if isinstance(tree, dict) and "array" in tree:
         return arrays[tree["array"]]
     if isinstance(tree, dict):
-        fields = {name: _decode(value, arrays) for name, value in tree["fields"].items()}
-        return _RECORDS[tree["record"]](**fields)
+        fields = {name: _decode(value, arrays, records) for name, value in tree["fields"].items()}
+        return records[tree["record"]](**fields)
     return tree

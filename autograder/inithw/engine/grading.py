@@ -3,76 +3,105 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from inithw.engine.execution import execute
-from inithw.engine.records import Evidence, Grade, Item, ItemScore, Limits
+from inithw.engine.homework import Homework
+from inithw.engine.records import Evidence, Grade, ItemScore, Limits, Submission
 from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError, score
 from inithw.engine.submission import NAME_LIMIT, NotGradable, read_submission
 from inithw.engine.text import clean
-from inithw.homework.challenge import draw_challenge
-from inithw.homework.checks import median_test_loss
-from inithw.homework.rubric import RUBRIC
 
 
-def grade(
-    path: Path,
-    *,
-    key: bytes,
-    sandbox: Sandbox,
-    limits: Limits,
-    keep_evidence: Callable[[Path, Evidence], None] | None = None,
-) -> Grade:
-    """Grade the submission at `path`; whatever happens, there is a record.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one path.
 
-    Args:
-        path: A notebook, a Python file, a zip or a folder holding one.
-        key: Secret from which the challenge is drawn.
-        sandbox: Where workers come from.
-        limits: What the submission may use.
-        keep_evidence: Called with `path` and the evidence, before it is scored.
+    Attributes:
+        grade: The record.
+        submission: What was read; None where nothing could be.
+        evidence: What the grade rests on; None where nothing was run.
     """
-    started = time.monotonic()
-    try:
-        submission = read_submission(path)
-    except NotGradable as reason:
-        return ungraded(str(path), "not_gradable", str(reason))
-    try:
-        evidence = execute(submission, draw_challenge(key, submission), sandbox, limits)
-        if keep_evidence is not None:
-            keep_evidence(path, evidence)
-        graded = judge(submission.name, evidence)
-    except (SandboxError, ScoringError) as fault:
-        return ungraded(str(path), "infrastructure_error", f"The grader failed, not the submission: {fault}")
-    return replace(graded, notes=submission.notes, seconds=time.monotonic() - started)
+
+    grade: Grade
+    submission: Submission | None = None
+    evidence: Evidence | None = None
 
 
-def judge(name: str, evidence: Evidence) -> Grade:
+@dataclass(frozen=True, slots=True)
+class Grader:
+    """Grades submissions of one homework.
+
+    Attributes:
+        homework: Which.
+        sandbox: Where workers come from.
+        key: Secret from which challenges are drawn.
+        limits: What one submission may use.
+    """
+
+    homework: Homework
+    sandbox: Sandbox
+    key: bytes
+    limits: Limits
+
+    def grade(self, path: Path) -> Outcome:
+        """Grade the submission at `path`; whatever happens, there is a record."""
+        started = time.monotonic()
+        name = clean(str(path), NAME_LIMIT)
+        submission = evidence = None
+        try:
+            submission = read_submission(path, self.homework)
+            challenge = self.homework.draw(self.key, submission)
+            evidence = execute(submission, challenge, self.homework, self.sandbox, self.limits)
+            record = judge(name, evidence, self.homework)
+        except NotGradable as reason:
+            return Outcome(ungraded(self.homework, "not_gradable", str(reason), name))
+        except (SandboxError, ScoringError) as fault:
+            return Outcome(our_fault(self.homework, fault, name), submission, evidence)
+        seconds = time.monotonic() - started
+        return Outcome(replace(record, notes=submission.notes, seconds=seconds), submission, evidence)
+
+
+def judge(name: str, evidence: Evidence, homework: Homework) -> Grade:
     """Score evidence, without running anything of the student's.
 
     Raises:
         ScoringError: A check failed instead of deciding.
     """
-    items = score(evidence, RUBRIC)
-    loss = median_test_loss(evidence) if all(item.earned for item in items if item.id.startswith("q3.")) else None
     return Grade(
         submission=name,
+        homework=homework.title,
         status="graded",
-        items=items,
+        items=score(evidence, homework.rubric),
         cells=evidence.cells,
         seconds=evidence.seconds,
-        leaderboard={} if loss is None else {"median test loss": loss},
     )
 
 
-def ungraded(name: str, status: str, reason: str, rubric: tuple[Item, ...] = RUBRIC) -> Grade:
+def ungraded(
+    homework: Homework,
+    status: Literal["not_gradable", "infrastructure_error"],
+    reason: str,
+    name: str = "submission",
+) -> Grade:
     """The record of a submission that could not be graded, with the reason."""
     return Grade(
-        submission=clean(name, NAME_LIMIT),
-        status=status,  # type: ignore[arg-type]
-        items=tuple(ItemScore(item.id, item.claim, item.points, 0.0, "not reached", reason) for item in rubric),
+        submission=name,
+        homework=homework.title,
+        status=status,
+        items=tuple(
+            ItemScore(item.id, item.title, item.claim, item.points, 0.0, "not reached", reason)
+            for item in homework.rubric
+        ),
         message=reason,
     )
+
+
+def our_fault(homework: Homework, fault: Exception | str, name: str = "submission") -> Grade:
+    """The record of a submission that could not be graded through no fault of its own."""
+    if isinstance(fault, Exception) and not isinstance(fault, SandboxError | ScoringError):
+        fault = f"{type(fault).__name__}: {fault}"
+    return ungraded(homework, "infrastructure_error", f"The grader failed, not the submission: {fault}", name)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,88 +50,6 @@ class Submission:
     notes: tuple[str, ...] = ()
 
 
-# ---------------------------------------------------------------- what the judge asks
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A fully connected ReLU network with one input and one output.
-
-    Attributes:
-        weights: Per linear layer, shape (fan_out, fan_in), float32.
-        biases: Per linear layer, shape (fan_out,), float32.
-    """
-
-    weights: tuple[FloatArray, ...]
-    biases: tuple[FloatArray, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardTask:
-    """Load `network` into the student's model and evaluate it.
-
-    Attributes:
-        network: Weights of the homework's architecture.
-        inputs: Shape (n,), float32.
-    """
-
-    network: Network
-    inputs: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class NormsTask:
-    """Call `print_gnorms` on `network`, with `x` and `y` as the training data.
-
-    Attributes:
-        item: The rubric item that this network serves, `q2.norms` or `q2.general`.
-        network: Any depth and width.
-        x: Inputs, shape (1500,), float64 holding float32 values.
-        y: Targets, shape (1500,), float64 holding float32 values.
-    """
-
-    item: str
-    network: Network
-    x: FloatArray
-    y: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class LayerTask:
-    """Apply `better_init` to NaN-filled linear layers of one shape.
-
-    Attributes:
-        fan_in: Number of inputs.
-        fan_out: Number of outputs.
-        draws: How many layers of this shape.
-    """
-
-    fan_in: int
-    fan_out: int
-    draws: int
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """Everything a submission is asked, drawn from the grading key and the submission's digest.
-
-    Attributes:
-        forward: For q1.
-        norms: For q2, several networks.
-        layers: For q3, single layers of several shapes.
-        networks: For q3, how many networks of the homework's architecture to initialize.
-        worker_seed: Seeds torch and NumPy in the worker before each draw of `better_init`.
-        judge_seed: Seeds the judge's own training runs; never sent to the worker.
-    """
-
-    forward: ForwardTask
-    norms: tuple[NormsTask, ...]
-    layers: tuple[LayerTask, ...]
-    networks: int
-    worker_seed: int
-    judge_seed: int
-
-
 # ---------------------------------------------------------------- what came back
 
 
@@ -164,97 +82,21 @@ class CellRun:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
-    """One direct child of the student's model.
-
-    Attributes:
-        kind: Class name; `Linear` and `ReLU` only for modules that behave as torch's own.
-        fan_in: For linear layers, else 0.
-        fan_out: For linear layers, else 0.
-        bias: Whether a linear layer has one.
-        repeats: Index of the earlier child that is the same object with parameters, or -1.
-    """
-
-    kind: str
-    fan_in: int = 0
-    fan_out: int = 0
-    bias: bool = False
-    repeats: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEvidence:
-    """The student's q1 network.
-
-    Attributes:
-        variable: The name it was bound to.
-        children: In order.
-        parameters: Number of parameters.
-        outputs: Shape (n,) on `ForwardTask.inputs` with `ForwardTask.network` loaded, or why not.
-    """
-
-    variable: str
-    children: tuple[Child, ...]
-    parameters: int
-    outputs: FloatArray | Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class WeightSample:
-    """Linear layers of one place or shape after `better_init`.
-
-    Attributes:
-        fan_in: Number of inputs.
-        fan_out: Number of outputs.
-        weights: Shape (draws, fan_out, fan_in), float32, possibly not finite.
-        biases: Shape (draws, fan_out), float32, possibly not finite.
-    """
-
-    fan_in: int
-    fan_out: int
-    weights: FloatArray
-    biases: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class InitEvidence:
-    """What `better_init` did.
-
-    Attributes:
-        layers: Parallel to `Challenge.layers`.
-        networks: The homework's five linear layers, each with `Challenge.networks` draws; draw k of
-            all five belongs to network k.
-        rewritten: One layer 20 -> 20 whose weights were all 1 before the call, not NaN: tells code that does
-            nothing from code that rescales what it finds.
-        forward_error: What running a freshly initialized network raised, or empty.
-    """
-
-    layers: tuple[WeightSample, ...]
-    networks: tuple[WeightSample, ...]
-    rewritten: WeightSample
-    forward_error: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # equal when the same object: arrays have no plain equality
-class Evidence:
-    """All that a verdict rests on.
+class Evidence(Protocol):
+    """All that a verdict rests on: a frozen dataclass of the homework, made by `Homework.evidence`.
 
     Attributes:
         challenge: What was asked.
         cells: How each code cell ended.
-        model: For q1.
-        norms: For q2, the text shown for each of `Challenge.norms`.
-        init: For q3.
         seconds: Wall time of the worker.
     """
 
-    challenge: Challenge
-    cells: tuple[CellRun, ...]
-    model: ModelEvidence | Unavailable
-    norms: tuple[str | Unavailable, ...]
-    init: InitEvidence | Unavailable
-    seconds: float = 0.0
+    @property
+    def challenge(self) -> Any: ...  # noqa: D102
+    @property
+    def cells(self) -> tuple[CellRun, ...]: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,22 +124,33 @@ class Limits:
 
 # ---------------------------------------------------------------- what is decided
 
+Figures = Mapping[str, float]
+"""Quantities of interest that carry no points, by name: `median test loss`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the rubric.
+    """One line of the rubric; whatever else names an item is generated or derived from it.
 
     Attributes:
-        id: Fixed label, `q1.layers`.
+        id: Fixed label, `q1.layers`: the question, a dot, the item.
         points: What it is worth.
-        claim: What a passing answer has shown, in words.
-        check: Returns when the claim holds, raises `checks.Lost` with the reason when not.
+        title: Heads the item's verdict, a few words.
+        claim: What a passing answer has shown, in a sentence.
+        check: Takes the homework's evidence; returns when the claim holds, with figures if it has any, and raises
+            `verdict.Lost` with the reason when it does not.
     """
 
     id: str
     points: float
+    title: str
     claim: str
-    check: Callable[[Evidence], None]
+    check: Callable[[Any], Figures | None]
+
+    @property
+    def question(self) -> str:
+        """Label of the question, `q1`."""
+        return self.id.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +159,7 @@ class ItemScore:
 
     Attributes:
         id: The item's label.
+        title: The item's title.
         claim: The item's claim.
         points: What it is worth.
         earned: What was given.
@@ -313,9 +167,11 @@ class ItemScore:
         message: One sentence: what was found, where, what was expected; empty when passed.
         diagnosis: Label of the recognized mistake (`q2.spectral`), or empty.
         hint: Where to look next, without the answer; empty when there is none.
+        figures: What its check measured besides, where it passed.
     """
 
     id: str
+    title: str
     claim: str
     points: float
     earned: float
@@ -323,6 +179,12 @@ class ItemScore:
     message: str = ""
     diagnosis: str = ""
     hint: str = ""
+    figures: Figures = field(default_factory=dict)
+
+    @property
+    def question(self) -> str:
+        """Label of the question, `q1`."""
+        return self.id.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,23 +193,23 @@ class Grade:
 
     Attributes:
         submission: Name as given.
+        homework: Title of the homework.
         status: `graded`; `not_gradable`, nothing to grade; `infrastructure_error`, our fault.
         items: In rubric order.
         message: For anything but `graded`: one line saying what is wrong and what to do.
         cells: How each code cell ended.
         notes: Remarks for the student and the TA.
         seconds: Wall time of grading.
-        leaderboard: Figures of interest that carry no points, such as the median test loss.
     """
 
     submission: str
+    homework: str
     status: Literal["graded", "not_gradable", "infrastructure_error"]
     items: tuple[ItemScore, ...]
     message: str = ""
     cells: tuple[CellRun, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-    leaderboard: dict[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -358,3 +220,14 @@ class Grade:
     def max_score(self) -> float:
         """Points possible."""
         return sum(item.points for item in self.items)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was measured besides the points, for questions of which every item is earned."""
+        open_questions = {item.question for item in self.items if item.state != "passed"}
+        return {
+            name: value
+            for item in self.items
+            if item.question not in open_questions
+            for name, value in item.figures.items()
+        }

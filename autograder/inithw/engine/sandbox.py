@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import queue
 import secrets
@@ -169,6 +170,7 @@ class Sandbox:
     closes its memory to other processes of its user.
 
     Args:
+        homework: The module of the homework's untrusted half, `Homework.worker`.
         jobs: How many workers may live at once.
         unsandboxed: Agree to run without the walls that this system has not got.
 
@@ -176,7 +178,7 @@ class Sandbox:
         SandboxError: The system has no walls and `unsandboxed` was not said, or cannot run workers at all.
     """
 
-    def __init__(self, jobs: int = 1, *, unsandboxed: bool = False) -> None:
+    def __init__(self, homework: str, jobs: int = 1, *, unsandboxed: bool = False) -> None:
         if not hasattr(os, "fork"):
             raise SandboxError(f"this system ({sys.platform}) cannot fork processes: grade on Linux (or in WSL)")
         if sys.platform != "linux" and not unsandboxed:
@@ -187,6 +189,7 @@ class Sandbox:
             )
         self.unsandboxed = unsandboxed
         self.readable = _readable_trees()
+        self._homework, self._root = homework, _package_root(homework)
         self._jobs = jobs
         self._lock = threading.Lock()
         self._closed = False
@@ -246,7 +249,7 @@ class Sandbox:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_stop`
         self._control, far_end = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "inithw.engine.worker", str(far_end.fileno())],
+            [sys.executable, "-I", "-m", "inithw.engine.worker", str(far_end.fileno()), self._homework, self._root],
             pass_fds=[far_end.fileno()],
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -280,6 +283,18 @@ class Sandbox:
         self._complaints.close()
         self._process.kill()  # it has nothing to put in order, and its children die with it
         self._process.wait()
+
+
+def _package_root(module: str) -> str:
+    """The folder in which a module's outermost package lies.
+
+    Raises:
+        SandboxError: There is no such module.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise SandboxError(f"the homework's worker module {module} is not installed")
+    return str(Path(spec.origin).parents[module.count(".") + (spec.submodule_search_locations is not None)])
 
 
 def _exit_reason(status: int) -> str:

@@ -23,13 +23,12 @@ def score(evidence: Evidence, rubric: Sequence[Item]) -> tuple[ItemScore, ...]:
 
 
 def _score_item(evidence: Evidence, item: Item) -> ItemScore:
+    common = {"id": item.id, "title": item.title, "claim": item.claim, "points": item.points}
     try:
-        item.check(evidence)
+        figures = item.check(evidence)
     except Lost as lost:
         return ItemScore(
-            id=item.id,
-            claim=item.claim,
-            points=item.points,
+            **common,  # type: ignore[arg-type]
             earned=0.0,
             state=_state(lost),
             message=lost.message,
@@ -41,7 +40,7 @@ def _score_item(evidence: Evidence, item: Item) -> ItemScore:
             f"the check of {item.id} failed with {type(error).__name__}: {error}; this is a fault of the grader, "
             "please report it with the submission"
         ) from error
-    return ItemScore(id=item.id, claim=item.claim, points=item.points, earned=item.points, state="passed")
+    return ItemScore(**common, earned=item.points, state="passed", figures=figures or {})  # type: ignore[arg-type]
 
 
 def _state(lost: Lost) -> Literal["lost", "not answered", "not reached"]:

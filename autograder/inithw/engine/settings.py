@@ -43,7 +43,7 @@ class Settings:
     """What an instructor may set.
 
     Attributes:
-        assignment_name: Heads every report.
+        assignment_name: Heads every report; None for the homework's title.
         key: Secret from which challenges are drawn: `INITHW_KEY`, else the file `inithw.key`, else the public one.
         limits: What one submission may use.
         leaderboard: Whether results carry the median test loss for Gradescope's leaderboard.
@@ -54,7 +54,7 @@ class Settings:
         show_stdout: Whether students see the autograder's log.
     """
 
-    assignment_name: str = "Initialization and local linearization"
+    assignment_name: str | None = None
     key: bytes = field(default=PUBLIC_KEY, repr=False)
     limits: Limits = field(default_factory=Limits)
     leaderboard: bool = False
@@ -167,7 +167,7 @@ _SHARED_KEYS: tuple[str, ...] = ("points_possible", "score_threshold", "show_std
 """Otter's own keys that `inithw gradescope` follows as well."""
 
 OUR_KEYS: dict[str, _Kind] = {
-    "assignment_name": _TEXT,
+    "assignment_name": _TEXT.or_null(),
     "visibility": _choice(*VISIBILITIES),
     "leaderboard": _SWITCH,
     "limits": _TABLE,

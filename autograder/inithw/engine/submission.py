@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib import resources
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from inithw.engine.homework import Homework
 from inithw.engine.records import Cell, Submission
 from inithw.engine.text import clean, replace_surrogates
 
@@ -70,8 +70,7 @@ _PERCENT_TEXT = re.compile(r"(?:^|\s)\[(?:markdown|md|raw)\]")
 _EXPORTED = re.compile(r"^# In ?\[[ \d]*\]:()[ \t]*$", re.MULTILINE)  # nbconvert
 _PYTHON = re.compile(r"^[ \t]*+(?:import|from)[ \t]+(?:torch|numpy|matplotlib)\b|^# ?%%|^# In ?\[", re.MULTILINE)
 _MARKUP = re.compile(r"<[!?a-z]", re.IGNORECASE)
-_HOMEWORK = re.compile(r"^[^#\n]*\b(?:print_gnorms|better_init)\b", re.MULTILINE)
-_STUB = re.compile(r"^[^#\n]*\btodo\(\s*[\"'](q[123])[\"']", re.MULTILINE)
+_STUB = re.compile(r"^[^#\n]*\btodo\(\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -80,10 +79,11 @@ class NotGradable(Exception):
     """There is nothing to grade; the message is one line: what is wrong and what to do."""
 
 
-def read_submission(path: Path) -> Submission:
+def read_submission(path: Path, homework: Homework) -> Submission:
     """Read the code cells of a submission.
 
     Args:
+        homework: Whose notebook it should be: tells it from others, and given cells from a student's.
         path: A notebook (nbformat 1 to 4), a Python file (percent cells, exported by nbconvert, or a plain
             script, which is one cell), a zip or a folder holding one. Content decides, not the extension.
 
@@ -91,18 +91,18 @@ def read_submission(path: Path) -> Submission:
         NotGradable: No code cells can be had from it.
     """
     label = _label(path.name or str(path))
-    budget = _Budget()
+    budget = _Budget(homework)
     with _opened(label, path) as descriptor:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             code = _pick(label, _folder_files(label, descriptor), budget)
         else:
             code = _from_bytes(label, _read(label, descriptor, budget), budget)
     notes = code.notes if code.label == label else (f"Graded {code.label}.", *code.notes)
-    if not code.homework:
-        notes += ("Found neither print_gnorms nor better_init: is this the right homework?",)
+    if not code.is_of(homework):
+        notes += (f"Found neither {' nor '.join(homework.names)}: is this the right homework?",)
     return Submission(
         name=clean(str(path), NAME_LIMIT),
-        cells=tuple(_cell(number, source) for number, source in enumerate(code.sources, start=1)),
+        cells=tuple(_cell(number, source, homework) for number, source in enumerate(code.sources, start=1)),
         digest=code.digest,
         notes=notes,
     )
@@ -120,33 +120,25 @@ def normalize(source: str) -> str:
 # ---------------------------------------------------------------- cells
 
 
-def _cell(number: int, source: str) -> Cell:
-    fingerprint = _fingerprint(source)
-    cells, demonstrations = _handout()
-    return Cell(
-        number=number,
-        source=source,
-        given=fingerprint in cells,
-        demonstration=fingerprint in demonstrations,
-    )
+def _cell(number: int, source: str, homework: Homework) -> Cell:
+    demonstration = _handout(homework.handout).get(_fingerprint(source))
+    return Cell(number, source, given=demonstration is not None, demonstration=demonstration is True)
 
 
 @cache
-def _handout() -> tuple[frozenset[str], frozenset[str]]:
-    """Fingerprints of the distributed notebook's code cells, and of the demonstrations among them."""
-    return frozenset(map(_fingerprint, handout_cells())), frozenset(_given()["demonstrations"])
+def _handout(file: Path) -> dict[str, bool]:
+    """Fingerprints of the distributed notebook's code cells, and whether each is a demonstration."""
+    return {_fingerprint(cell["source"]): cell["demonstration"] for cell in _given(file)}
 
 
-def handout_cells() -> list[str]:
+def handout_cells(homework: Homework) -> list[str]:
     """The code cells of the distributed notebook."""
-    return list(_given()["cells"])
+    return [cell["source"] for cell in _given(homework.handout)]
 
 
-@cache
-def _given() -> dict[str, list[str]]:
+def _given(file: Path) -> list[dict[str, Any]]:
     """What `inithw build` has written of the handout; nothing before that."""
-    file = resources.files("inithw.homework") / "given.json"
-    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {"cells": [], "demonstrations": []}
+    return list(json.loads(file.read_text("utf-8"))["cells"]) if file.is_file() else []
 
 
 def _fingerprint(source: str) -> str:
@@ -185,21 +177,22 @@ class _Code:
             digest.update(len(data).to_bytes(8, "big") + data)
         return digest.hexdigest()
 
-    @property
-    def homework(self) -> bool:
-        """Whether it is this homework."""
-        return any(map(_HOMEWORK.search, self.sources))
+    def is_of(self, homework: Homework) -> bool:
+        """Whether it is this homework: a name of it stands outside of comments."""
+        named = re.compile(rf"^[^#\n]*\b(?:{'|'.join(map(re.escape, homework.names))})\b", re.MULTILINE)
+        return any(map(named.search, self.sources))
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether the stubs of all three questions are still there."""
-        return len({stub for source in self.sources for stub in _STUB.findall(source)}) == 3
+    def is_blank(self, homework: Homework) -> bool:
+        """Whether it is this homework and the stubs of all questions are still there."""
+        stubs = {stub for source in self.sources for stub in _STUB.findall(source)}
+        return self.is_of(homework) and stubs >= {item.question for item in homework.rubric}
 
 
 class _Budget:
-    """What may still be read for one submission."""
+    """What may still be read for one submission of a homework."""
 
-    def __init__(self) -> None:
+    def __init__(self, homework: Homework) -> None:
+        self.homework = homework
         self.bytes, self.reads = MAX_TOTAL, MAX_READS
 
     def spend(self, label: str, size: int) -> None:
@@ -403,20 +396,20 @@ def _pick(label: str, files: list[_File], budget: _Budget, *, within: str = "", 
                 elif file.suffix not in _DATA:
                     scripts.append(code)
         if notebooks or scripts:
-            return _choose(label, notebooks or scripts, failures)
+            return _choose(label, notebooks or scripts, failures, budget.homework)
     if failures:
         raise failures[0]
     names = clean(", ".join(file.name for file in files[:3]), 200) or "nothing"
     raise NotGradable(f"{label} holds no notebook; found: {names}. {_SAVE}")
 
 
-def _choose(label: str, found: list[_Code], failures: list[NotGradable]) -> _Code:
+def _choose(label: str, found: list[_Code], failures: list[NotGradable], homework: Homework) -> _Code:
     """Take the file with this homework's answers, or say which files leave it open."""
     unique: dict[str, _Code] = {}
     copies = [code for code in found if unique.setdefault(code.digest, code) is not code]
-    strangers = [code for code in unique.values() if not code.homework]
-    blank = [code for code in unique.values() if code.homework and code.unanswered]
-    answered = [code for code in unique.values() if code.homework and not code.unanswered]
+    strangers = [code for code in unique.values() if not code.is_of(homework)]
+    blank = [code for code in unique.values() if code.is_blank(homework)]
+    answered = [code for code in unique.values() if code.is_of(homework) and not code.is_blank(homework)]
     left = answered or blank or strangers
     if len(left) > 1:
         raise NotGradable(f"{label} holds several notebooks or scripts with different code: {_names(left)}. {_ONE}")

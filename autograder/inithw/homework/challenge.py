@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from inithw.engine.records import Challenge, FloatArray, ForwardTask, Network, NormsTask, Submission
+from inithw.engine.records import FloatArray, Submission
+from inithw.homework.records import Challenge, ForwardTask, Network, NormsTask
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 from inithw.homework.reference.initialization import LAYER_TASKS, NETWORKS
 from inithw.homework.reference.network import WIDTHS, forward, gradients

@@ -22,7 +22,6 @@ import nbformat
 from nbformat import NotebookNode
 
 from inithw.engine.settings import ProjectError
-from inithw.engine.submission import normalize
 
 SOURCE = "solutions/homework.py"
 COMMAND = "inithw build"
@@ -98,12 +97,9 @@ def build(root: Path) -> dict[str, bytes]:
     code = [cell for cell in student if cell.cell_type == "code"]
     given = {
         "note": _NOTE,
-        "demonstrations": [
-            hashlib.sha256(normalize(cell.source).encode()).hexdigest()
-            for cell in code
-            if "demonstration" in cell.metadata.get("tags", [])
+        "cells": [
+            {"source": cell.source, "demonstration": "demonstration" in cell.metadata.get("tags", [])} for cell in code
         ],
-        "cells": [cell.source for cell in code],
     }
     texts = {
         "assignment/homework.ipynb": _notebook(student),

@@ -16,9 +16,11 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from inithw.engine.batch import grade_all
+from inithw.engine.grading import Grader
 from inithw.engine.records import Grade, ItemScore
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import Settings
+from inithw.homework.definition import HOMEWORK
 from inithw.homework.rubric import POINTS
 
 REFERENCE, SKELETON = "solutions/homework.ipynb", "assignment/homework.ipynb"
@@ -91,18 +93,16 @@ def verify(root: Path, settings: Settings, console: Console) -> int:
 
 def _verify_grades(root: Path, settings: Settings, console: Console, progress: Progress) -> int:
     with (
-        Sandbox(jobs := min(os.cpu_count() or 1, 8)) as sandbox,
+        Sandbox(HOMEWORK.worker, jobs := min(os.cpu_count() or 1, 8)) as sandbox,
         tempfile.TemporaryDirectory(prefix="inithw-verify-") as folder,
     ):
         declared = [*_releases(root), *_labelled(root, Path(folder))]
         task = progress.add_task("grading what is known", total=len(declared))
         grades = grade_all(
+            Grader(HOMEWORK, sandbox, settings.key, settings.limits),
             [one.path for one in declared],
-            key=settings.key,
-            sandbox=sandbox,
-            limits=settings.limits,
             jobs=jobs,
-            on_done=lambda _path, _record: progress.advance(task),
+            on_done=lambda _path, _outcome: progress.advance(task),
         )
         found = {one.name: differences(one, grade) for one, grade in zip(declared, grades, strict=True)}
     wrong = _print_lines(found, console)

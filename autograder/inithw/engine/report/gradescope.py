@@ -16,17 +16,6 @@ from inithw.engine.records import CellRun, Grade, ItemScore
 from inithw.engine.settings import Settings
 from inithw.engine.text import clean
 
-TITLES = {
-    "q1.layers": "Question 1, the layers of the network",
-    "q1.forward": "Question 1, the function that the network computes",
-    "q2.norms": "Question 2, the norms of the gradients",
-    "q2.general": "Question 2, the norms for networks of other sizes",
-    "q3.draws": "Question 3, freshly drawn weights",
-    "q3.scale": "Question 3, the scale of the weights",
-    "q3.gradients": "Question 3, the gradients at initialization",
-    "q3.training": "Question 3, training from the initialization",
-}
-
 _STATES = {"passed": "PASSED", "lost": "LOST", "not answered": "NOT ANSWERED", "not reached": "NOT REACHED"}
 _LINE = 1000  # characters
 _LISTED = 20  # cells, notes
@@ -67,7 +56,7 @@ def to_results(grade: Grade, settings: Settings | None = None, earlier: float | 
     if settings.leaderboard:
         results["leaderboard"] = [
             {"name": clean(name, 100), "value": value, "order": "asc"}
-            for name, value in grade.leaderboard.items()
+            for name, value in grade.figures.items()
             if math.isfinite(value)
         ]
     return results
@@ -96,7 +85,7 @@ def scaled(grade: Grade, settings: Settings) -> float:
 
 def _test(item: ItemScore) -> dict[str, Any]:
     return {
-        "name": clean(f"{TITLES.get(item.id, 'Item')} ({item.id})", 200),
+        "name": clean(f"{_question(item)}, {item.title} ({item.id})", 200),
         "score": item.earned,
         "max_score": item.points,
         "status": "passed" if item.state == "passed" else "failed",
@@ -104,6 +93,11 @@ def _test(item: ItemScore) -> dict[str, Any]:
         "output_format": "text",
         "name_format": "text",
     }
+
+
+def _question(item: ItemScore) -> str:
+    """`Question 1` for q1."""
+    return f"Question {item.question.removeprefix('q')}"
 
 
 def _explained(item: ItemScore) -> Iterable[str]:
@@ -121,7 +115,9 @@ def _explained(item: ItemScore) -> Iterable[str]:
 
 
 def _summary(grade: Grade, settings: Settings, score: float, earlier: float | None) -> Iterable[str]:
-    yield clean(f"{settings.assignment_name}: {score:g} of {_points(full_score(grade, settings))}.", _LINE)
+    yield clean(
+        f"{settings.assignment_name or grade.homework}: {score:g} of {_points(full_score(grade, settings))}.", _LINE
+    )
     if grade.status == "infrastructure_error":
         yield from _our_fault(grade, score, earlier)
     elif grade.status == "not_gradable":

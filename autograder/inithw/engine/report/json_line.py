@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inithw.engine.records import Grade, ItemScore
+from inithw.engine.records import Grade
+from inithw.engine.report import explain
 
 
 def to_json(grade: Grade) -> dict[str, Any]:
@@ -23,9 +24,3 @@ def to_json(grade: Grade) -> dict[str, Any]:
         "cell_errors": {str(cell.number): cell.error for cell in grade.cells if cell.state == "error"},
         "seconds": round(grade.seconds, 3),
     }
-
-
-def explain(item: ItemScore) -> str:
-    """Why an item was not earned, in one line."""
-    state = {"not answered": "Not answered: ", "not reached": "Not reached: "}.get(item.state, "")
-    return f"{state}{item.message} {item.hint}".strip()

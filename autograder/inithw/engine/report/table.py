@@ -9,7 +9,7 @@ from pathlib import Path
 
 from inithw.engine.files import replace_file
 from inithw.engine.records import Grade
-from inithw.engine.report.json_line import explain
+from inithw.engine.report import explain
 
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for a formula when it begins a cell (OWASP, "CSV Injection")."""

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from inithw.engine.records import Grade
-from inithw.engine.report.json_line import explain
+from inithw.engine.report import explain
 
 _MARKS = {
     "passed": "[green]ok[/]",

@@ -1,6 +1,7 @@
 """The pre-loaded process: imports what notebooks import, then forks one walled child per submission.
 
-Started as `python -I -m inithw.engine.worker FD` with one end of a socket pair; ends when the judge closes the other.
+Started as `python -I -m inithw.engine.worker FD MODULE ROOT` with one end of a socket pair, and the homework's module
+of this side with the folder in which its package lies; ends when the judge closes the other end.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import os
 import signal
 import socket
 import sys
+from types import ModuleType
 from typing import Any
 
 from inithw.engine import wire
@@ -24,7 +27,7 @@ def main() -> None:
     """Serve `spawn` and `end` requests until the judge is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
     _die_with_parent()
-    shell = _preload()
+    preloaded = _preload(*sys.argv[2:])
     children: set[int] = set()
     wire.send_json(control, {"ready": True})
     with contextlib.suppress(wire.ClosedError):
@@ -34,36 +37,32 @@ def main() -> None:
                 break
             request = wire.receive_json(control, _REQUEST_LIMIT)
             if "spawn" in request:
-                children.add(pid := _spawn(request["spawn"], descriptors[0], control, shell))
+                children.add(pid := _spawn(request["spawn"], descriptors[0], control, *preloaded))
                 wire.send_json(control, {"pid": pid})
             else:
                 wire.send_json(control, _end(request["end"], request["uid"], children))
 
 
-def _preload() -> Any:
-    # The usual imports of the homework: what is imported here costs no submission any time, and works
-    # even where the unprivileged child could not read the interpreter's folder.
+def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
+    """Import what notebooks import and the homework's half of this side; the shell and that module.
+
+    What is imported here costs no submission any time, and works even where the unprivileged child could not read the
+    interpreter's folder.
+    """
     import colorsys  # noqa: F401
     import functools  # noqa: F401
-    import json  # noqa: F401
-    import random  # noqa: F401
 
     import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot
-    import numpy  # noqa: F401
     import torch
-    import torch.func
-    import torch.optim
-    import torch.utils.data
-    import tqdm.auto
-    import tqdm.notebook  # noqa: F401
 
     import inithw.engine.worker.session
     import inithw.engine.worker.walls  # noqa: F401 - looks for libseccomp by running a program
     from inithw.engine.worker.shell import GradingShell
 
+    matplotlib.use("Agg")
+    sys.path.append(root)
+    homework = importlib.import_module(module)
+    sys.path.remove(root)
     torch.set_num_threads(1)
     with contextlib.suppress(RuntimeError):
         torch.set_num_interop_threads(1)
@@ -71,10 +70,10 @@ def _preload() -> Any:
     gc.collect()
     gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
     # Not what torch.optim loads when the first optimizer is made: a second and 75 MB that few submissions need.
-    return GradingShell.instance()
+    return GradingShell.instance(), homework
 
 
-def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any) -> int:
+def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any, homework: ModuleType) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -83,7 +82,7 @@ def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell:
     status = 1
     try:
         control.close()
-        _child(plan, socket.socket(fileno=descriptor), shell, parent)
+        _child(plan, socket.socket(fileno=descriptor), shell, homework, parent)
         status = 0
     except BaseException as error:
         with contextlib.suppress(BaseException):
@@ -92,7 +91,7 @@ def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell:
         os._exit(status)
 
 
-def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, parent: int) -> None:
+def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, homework: ModuleType, parent: int) -> None:
     from inithw.engine.worker.session import Session
     from inithw.engine.worker.walls import WallPlan, WallsDownError, raise_walls
 
@@ -106,7 +105,7 @@ def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, parent: 
     if os.getppid() != parent:  # it died before its death could be made ours
         return
     wire.send_json(connection, {"walls": walls})
-    Session(shell, connection).run()
+    Session(shell, connection, homework).run()
 
 
 def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:

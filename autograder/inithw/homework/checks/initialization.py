@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from inithw.engine.records import Evidence, FloatArray, InitEvidence, WeightSample
+from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
 from inithw.homework.diagnosis import Mistake
 from inithw.homework.diagnosis.initialization import (
@@ -22,6 +22,7 @@ from inithw.homework.diagnosis.initialization import (
     name_scale,
     repeats_one_network,
 )
+from inithw.homework.records import Evidence, InitEvidence, WeightSample
 from inithw.homework.reference.data import TEST_LOSS_TARGET
 from inithw.homework.reference.initialization import SAME_SHAPE, block_statistics, cut_into_blocks, fit_scale
 from inithw.homework.reference.network import initial_gradient_norms
@@ -111,7 +112,7 @@ def check_gradients(evidence: Evidence) -> None:
         raise _lost(message, name_cause(init))
 
 
-def check_training(evidence: Evidence) -> None:
+def check_training(evidence: Evidence) -> Figures:
     """The homework's training loop reaches a median test loss below the target over many fresh seeds."""
     init = _usable(evidence)
     losses = _test_losses(evidence)
@@ -123,6 +124,7 @@ def check_training(evidence: Evidence) -> None:
             f"least half were expected; the median was {np.median(losses):.3g}, and {diverged} diverged"
         )
         raise _lost(message, name_cause(init))
+    return {"median test loss": float(np.median(losses))}
 
 
 def median_test_loss(evidence: Evidence) -> float | None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inithw.engine.records import Child, Evidence, FloatArray, ForwardTask, ModelEvidence, Network, Unavailable
+from inithw.engine.records import FloatArray, Unavailable
 from inithw.engine.verdict import Lost, available
 from inithw.homework.diagnosis.network import STANDARD_KINDS, name_structure
+from inithw.homework.records import Child, Evidence, ForwardTask, ModelEvidence, Network
 from inithw.homework.reference.network import forward
 
 OUTPUT_TOLERANCE = 1e-4

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from inithw.engine.records import Evidence, FloatArray, NormsTask, Unavailable
+from inithw.engine.records import FloatArray, Unavailable
 from inithw.engine.verdict import Lost, available
 from inithw.homework.diagnosis.norms import name_norms
 from inithw.homework.printout import SIGNIFICANT_DIGITS, Printout, read_printout
+from inithw.homework.records import Evidence, NormsTask
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from inithw.engine.records import FloatArray, InitEvidence
+from inithw.engine.records import FloatArray
 from inithw.homework.diagnosis import Mistake
+from inithw.homework.records import InitEvidence
 from inithw.homework.reference.initialization import (
     SAME_SHAPE,
     BlockStatistics,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from inithw.engine.records import Child
 from inithw.homework.diagnosis import Mistake
+from inithw.homework.records import Child
 
 _OTHER_ACTIVATIONS = frozenset(
     [

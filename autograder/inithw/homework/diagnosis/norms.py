@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inithw.engine.records import FloatArray, NormsTask
+from inithw.engine.records import FloatArray
 from inithw.homework.diagnosis import Mistake
 from inithw.homework.printout import Printout
+from inithw.homework.records import NormsTask
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius, wrong_norms
 

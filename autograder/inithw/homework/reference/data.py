@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from inithw.engine.records import FloatArray
 
 WIDTHS = (1, 20, 20, 20, 20, 1)
-PARAMETERS = 1321
+PARAMETERS = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(WIDTHS))
 TRAIN_N, TEST_N, NOISE = 1500, 500, 0.1
 LEARNING_RATE, MOMENTUM, BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468
 FUNCTION_SEED, DATA_SEED = 0, 10

@@ -12,7 +12,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from inithw.engine.records import FloatArray, InitEvidence, LayerTask
+from inithw.engine.records import FloatArray
+from inithw.homework.records import InitEvidence, LayerTask
 from inithw.homework.reference.data import WIDTHS
 
 BLOCKS = 8

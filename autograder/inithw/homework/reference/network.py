@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inithw.engine.records import FloatArray, Network
+from inithw.engine.records import FloatArray
+from inithw.homework.records import Network
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
 
 __all__ = ["WIDTHS", "forward", "gradients", "initial_gradient_norms"]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inithw.engine.records import FloatArray, Network
+from inithw.engine.records import FloatArray
+from inithw.homework.records import Network
 
 
 def frobenius(matrices: Sequence[FloatArray]) -> FloatArray:

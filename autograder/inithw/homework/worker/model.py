@@ -59,23 +59,23 @@ class Timeline:
         found = [seen for seen in self.sightings if seen.variable == variable and seen.cell <= cell]
         return found[-1] if found else None
 
-    def answer(self, sources: dict[int, str], failed: set[int]) -> Sighting | None:
+    def answer(self, sources: dict[int, str], failed: set[int], wanted: Wanted) -> Sighting | None:
         """The network that answers q1, or None.
 
         Preferred is what stood behind the handout's assertions where these passed; then the network that
         `naive_init` was first applied to, which the rest of the homework works with; then what failed the assertions;
         then the latest other network. The given network with one hidden layer never counts.
         """
-        asserted = [(cell, name) for cell, source in sources.items() for name in asserted_names(source)]
+        asserted = [(cell, name) for cell, source in sources.items() for name in asserted_names(source, wanted)]
         used = [(cell, name) for cell, source in sources.items() for name in initialized_names(source)]
         places = [place for place in reversed(asserted) if place[0] not in failed]
         places += used[:1]
         places += [place for place in reversed(asserted) if place[0] in failed]
         for cell, name in places:
             seen = self.bound(name, cell)
-            if seen is not None and not is_shallow(seen.signature):
+            if seen is not None and not wanted.is_given(seen.signature):
                 return seen
-        others = [seen for seen in self.sightings if not is_shallow(seen.signature)]
+        others = [seen for seen in self.sightings if not wanted.is_given(seen.signature)]
         return max(others, key=lambda seen: (seen.variable == "model", seen.cell), default=None)
 
 
@@ -85,19 +85,43 @@ def structure(module: nn.Module) -> Signature:
     return kinds, tuple(tuple(parameter.shape) for parameter in module.parameters())
 
 
-def is_shallow(signature: Signature) -> bool:
-    """Whether it is the given network with one hidden layer."""
-    _kinds, shapes = signature
-    return shapes == ((20, 1), (20,), (1, 20), (1,))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is known of the network that q1 asks for.
+
+    Attributes:
+        children: Number of its layers and activations.
+        parameters: Number of its parameters.
+        given: Parameter shapes of the network with one hidden layer, which the homework gives.
+    """
+
+    children: int
+    parameters: int
+    given: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, arrays: list[torch.Tensor]) -> Wanted:
+        """From the weights and biases of the network that q1 asks for, in order."""
+        first, last = arrays[:2], arrays[-2:]
+        return cls(
+            children=len(arrays) - 1,
+            parameters=sum(array.numel() for array in arrays),
+            given=tuple(tuple(array.shape) for array in (*first, *last)),
+        )
+
+    def is_given(self, signature: Signature) -> bool:
+        """Whether it is the given network with one hidden layer."""
+        _kinds, shapes = signature
+        return bool(shapes == self.given)
 
 
-def asserted_names(source: str) -> list[str]:
+def asserted_names(source: str, wanted: Wanted) -> list[str]:
     """Variables about which a cell makes one of the handout's assertions on the network."""
     names = []
     for node in _walk(source):
         if isinstance(node, ast.Assert):
             constants = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
-            if constants & {9, 1321}:
+            if constants & {wanted.children, wanted.parameters}:
                 names += [name for name in _names(node) if name not in {"len", "sum", "p", "torch", "list"}]
     return names
 
@@ -122,11 +146,12 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     seen: dict[int, int] = {}
     children = []
     for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
-        description: dict[str, Any] = {"kind": _kind(child), "repeats": -1}
+        description: dict[str, Any] = {"kind": _kind(child)}
         if isinstance(child, _LINEAR):
             description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
         if child is not None and any(True for _ in child.parameters()):
-            description["repeats"] = seen.setdefault(id(child), index) if id(child) in seen else -1
+            if id(child) in seen:
+                description["repeats"] = seen[id(child)]
             seen.setdefault(id(child), index)
         children.append(description)
     return children
@@ -144,12 +169,9 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
     if sorted(shapes) != sorted(expected):
         raise ValueError(f"its parameters have the shapes {shapes}, where {expected} were expected")
     with torch.no_grad():
-        for kind in (
-            1,
-            2,
-        ):  # a layer may register its bias before its weight: match matrices and vectors apart
-            targets = [parameter for parameter in parameters if parameter.dim() == kind]
-            values = [array for array in arrays if array.dim() == kind]
+        for dimensions in (1, 2):  # a layer may register its bias before its weight: match matrices and vectors apart
+            targets = [parameter for parameter in parameters if parameter.dim() == dimensions]
+            values = [array for array in arrays if array.dim() == dimensions]
             for target, value in zip(targets, values, strict=True):
                 target.copy_(value)
 

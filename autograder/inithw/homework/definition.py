@@ -1,0 +1,23 @@
+"""The one record by which the engine knows this homework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inithw.engine.homework import Homework
+from inithw.homework import records
+from inithw.homework.challenge import draw_challenge
+from inithw.homework.questions import evidence, questions
+from inithw.homework.rubric import RUBRIC
+
+HOMEWORK = Homework(
+    title="Initialization and local linearization",
+    rubric=RUBRIC,
+    draw=draw_challenge,
+    questions=questions,
+    evidence=evidence,
+    records=records.RECORDS,
+    worker="inithw.homework.worker.answers",
+    names=("print_gnorms", "better_init"),
+    handout=Path(__file__).with_name("given.json"),
+)

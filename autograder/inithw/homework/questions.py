@@ -1,0 +1,139 @@
+"""What the worker is asked of a challenge, and how its answers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from inithw.engine.homework import Question
+from inithw.engine.records import CellRun, FloatArray, Unavailable
+from inithw.engine.reply import MalformedError, Reply
+from inithw.homework.records import (
+    Challenge,
+    Child,
+    Evidence,
+    ForwardTask,
+    InitEvidence,
+    LayerTask,
+    ModelEvidence,
+    Network,
+    WeightSample,
+)
+from inithw.homework.reference.data import WIDTHS
+
+REWRITTEN = LayerTask(WIDTHS[1], WIDTHS[1], 1)
+"""The layer whose weights are 1 before `better_init`, not NaN."""
+_MOST_CHILDREN = 200
+_PRINTED_LIMIT = 1 << 20  # characters
+
+
+def questions(challenge: Challenge) -> tuple[Question, ...]:
+    """The network of q1, the initialization of q3, then each printout of q2."""
+    network = challenge.forward.network
+    return (
+        Question(
+            name="model",
+            handler="model",
+            arrays=(*_flat(network), challenge.forward.inputs),
+            read=lambda reply: _read_model(reply, challenge.forward),
+        ),
+        Question(
+            name="init",
+            handler="init",
+            details={
+                "layers": [[task.fan_in, task.fan_out, task.draws] for task in challenge.layers],
+                "rewritten": [REWRITTEN.fan_in, REWRITTEN.fan_out],
+                "networks": challenge.networks,
+                "widths": network.widths,
+                "seed": challenge.worker_seed,
+            },
+            read=lambda reply: _read_init(reply, challenge),
+        ),
+        *(
+            Question(
+                name=_printout(index),
+                handler="norms",
+                arrays=(*_flat(task.network), task.x, task.y),
+                details={"widths": task.network.widths},
+                read=lambda reply: reply.text("text", _PRINTED_LIMIT),
+            )
+            for index, task in enumerate(challenge.norms)
+        ),
+    )
+
+
+def evidence(
+    challenge: Challenge, cells: tuple[CellRun, ...], answers: Mapping[str, Any | Unavailable], seconds: float
+) -> Evidence:
+    """Put the answers into the record that the checks read."""
+    return Evidence(
+        challenge=challenge,
+        cells=cells,
+        model=answers["model"],
+        norms=tuple(answers[_printout(index)] for index in range(len(challenge.norms))),
+        init=answers["init"],
+        seconds=seconds,
+    )
+
+
+def _printout(index: int) -> str:
+    return f"norms {index}"
+
+
+def _read_model(reply: Reply, task: ForwardTask) -> ModelEvidence:
+    outputs: FloatArray | Unavailable
+    if reply.flag("outputs"):
+        (outputs,) = reply.floats(task.inputs.shape)
+    else:
+        outputs = Unavailable("not reached", reply.text("reason"))
+    return ModelEvidence(
+        variable=reply.text("variable"),
+        children=tuple(
+            _read_child(child, index) for index, child in enumerate(reply.parts("children", _MOST_CHILDREN))
+        ),
+        parameters=reply.whole("parameters"),
+        outputs=outputs,
+    )
+
+
+def _read_child(child: Reply, index: int) -> Child:
+    earlier = child.whole("repeats") if "repeats" in child else -1
+    if earlier >= index:
+        raise MalformedError("its answer was malformed")
+    return Child(
+        kind=child.text("kind"),
+        fan_in=child.whole("fan_in"),
+        fan_out=child.whole("fan_out"),
+        bias=child.flag("bias"),
+        repeats=earlier,
+    )
+
+
+def _read_init(reply: Reply, challenge: Challenge) -> InitEvidence:
+    layers = tuple(_read_sample(reply, task) for task in challenge.layers)
+    rewritten = _read_sample(reply, REWRITTEN)
+    # drawn network by network, kept layer by layer
+    fans = list(pairwise(challenge.forward.network.widths))
+    (block,) = reply.floats((challenge.networks, sum((fan_in + 1) * fan_out for fan_in, fan_out in fans)))
+    networks, start = [], 0
+    for fan_in, fan_out in fans:
+        end = start + (fan_in + 1) * fan_out
+        networks.append(_sample(block[:, start:end], fan_in, fan_out))
+        start = end
+    return InitEvidence(layers, tuple(networks), rewritten, reply.text("forward_error"))
+
+
+def _read_sample(reply: Reply, task: LayerTask) -> WeightSample:
+    (block,) = reply.floats((task.draws, (task.fan_in + 1) * task.fan_out))
+    return _sample(block, task.fan_in, task.fan_out)
+
+
+def _sample(block: FloatArray, fan_in: int, fan_out: int) -> WeightSample:
+    """From values of shape (draws, (fan_in + 1) fan_out): weights of one layer, then its biases."""
+    weights = block[:, : fan_in * fan_out].reshape(-1, fan_out, fan_in)
+    return WeightSample(fan_in, fan_out, weights, block[:, fan_in * fan_out :])
+
+
+def _flat(network: Network) -> list[FloatArray]:
+    return [array for layer in zip(network.weights, network.biases, strict=True) for array in layer]

@@ -1,0 +1,204 @@
+"""The homework's records: what is asked, and what came back; frozen data with documented shapes, no logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inithw.engine.records import CellRun, FloatArray, Unavailable
+
+# ---------------------------------------------------------------- what the judge asks
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A fully connected ReLU network with one input and one output.
+
+    Attributes:
+        weights: Per linear layer, shape (fan_out, fan_in), float32.
+        biases: Per linear layer, shape (fan_out,), float32.
+    """
+
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Inputs, then the outputs of every layer."""
+        return (self.weights[0].shape[1], *(len(bias) for bias in self.biases))
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardTask:
+    """Load `network` into the student's model and evaluate it.
+
+    Attributes:
+        network: Weights of the homework's architecture.
+        inputs: Shape (n,), float32.
+    """
+
+    network: Network
+    inputs: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class NormsTask:
+    """Call `print_gnorms` on `network`, with `x` and `y` as the training data.
+
+    Attributes:
+        item: The rubric item that this network serves, `q2.norms` or `q2.general`.
+        network: Any depth and width.
+        x: Inputs, shape (1500,), float64 holding float32 values.
+        y: Targets, shape (1500,), float64 holding float32 values.
+    """
+
+    item: str
+    network: Network
+    x: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTask:
+    """Apply `better_init` to NaN-filled linear layers of one shape.
+
+    Attributes:
+        fan_in: Number of inputs.
+        fan_out: Number of outputs.
+        draws: How many layers of this shape.
+    """
+
+    fan_in: int
+    fan_out: int
+    draws: int
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Everything a submission is asked, drawn from the grading key and the submission's digest.
+
+    Attributes:
+        forward: For q1.
+        norms: For q2, several networks.
+        layers: For q3, single layers of several shapes.
+        networks: For q3, how many networks of the homework's architecture to initialize.
+        worker_seed: Seeds torch and NumPy in the worker before each draw of `better_init`.
+        judge_seed: Seeds the judge's own training runs; never sent to the worker.
+    """
+
+    forward: ForwardTask
+    norms: tuple[NormsTask, ...]
+    layers: tuple[LayerTask, ...]
+    networks: int
+    worker_seed: int
+    judge_seed: int
+
+
+# ---------------------------------------------------------------- what came back
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One direct child of the student's model.
+
+    Attributes:
+        kind: Class name; `Linear` and `ReLU` only for modules that behave as torch's own.
+        fan_in: For linear layers, else 0.
+        fan_out: For linear layers, else 0.
+        bias: Whether a linear layer has one.
+        repeats: Index of the earlier child that is the same object with parameters, or -1.
+    """
+
+    kind: str
+    fan_in: int = 0
+    fan_out: int = 0
+    bias: bool = False
+    repeats: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvidence:
+    """The student's q1 network.
+
+    Attributes:
+        variable: The name it was bound to.
+        children: In order.
+        parameters: Number of parameters.
+        outputs: Shape (n,) on `ForwardTask.inputs` with `ForwardTask.network` loaded, or why not.
+    """
+
+    variable: str
+    children: tuple[Child, ...]
+    parameters: int
+    outputs: FloatArray | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSample:
+    """Linear layers of one place or shape after `better_init`.
+
+    Attributes:
+        fan_in: Number of inputs.
+        fan_out: Number of outputs.
+        weights: Shape (draws, fan_out, fan_in), float32, possibly not finite.
+        biases: Shape (draws, fan_out), float32, possibly not finite.
+    """
+
+    fan_in: int
+    fan_out: int
+    weights: FloatArray
+    biases: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class InitEvidence:
+    """What `better_init` did.
+
+    Attributes:
+        layers: Parallel to `Challenge.layers`.
+        networks: The homework's linear layers, each with `Challenge.networks` draws; draw k of all of
+            them belongs to network k.
+        rewritten: One square layer whose weights were all 1 before the call, not NaN: tells code that does
+            nothing from code that rescales what it finds.
+        forward_error: What running a freshly initialized network raised, or empty.
+    """
+
+    layers: tuple[WeightSample, ...]
+    networks: tuple[WeightSample, ...]
+    rewritten: WeightSample
+    forward_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # equal when the same object: arrays have no plain equality
+class Evidence:
+    """All that a verdict rests on; see `inithw.engine.records.Evidence`.
+
+    Attributes:
+        challenge: What was asked.
+        cells: How each code cell ended.
+        model: For q1.
+        norms: For q2, the text shown for each of `Challenge.norms`.
+        init: For q3.
+        seconds: Wall time of the worker.
+    """
+
+    challenge: Challenge
+    cells: tuple[CellRun, ...]
+    model: ModelEvidence | Unavailable
+    norms: tuple[str | Unavailable, ...]
+    init: InitEvidence | Unavailable
+    seconds: float = 0.0
+
+
+RECORDS = (
+    Network,
+    ForwardTask,
+    NormsTask,
+    LayerTask,
+    Challenge,
+    Child,
+    ModelEvidence,
+    WeightSample,
+    InitEvidence,
+    Evidence,
+)
+"""What a file of evidence may hold."""
