@@ -1,4 +1,4 @@
-"""Import contracts by subtree, for import-linter: what is added to a subtree is held to its rule without being named."""
+"""Import contracts by subtree, for import-linter: what is added to a subtree is held to its rule unnamed."""
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output

@@ -24,6 +24,7 @@ from inithw import __version__
 from inithw.engine.archive import ArchiveError, file_stem, load_evidence, save_evidence
 from inithw.engine.batch import grade_all
 from inithw.engine.grading import Grader, Outcome, judge
+from inithw.engine.homework import Homework
 from inithw.engine.records import Grade, Submission
 from inithw.engine.report.gradescope import to_results, write_results
 from inithw.engine.report.json_line import to_json
@@ -33,7 +34,6 @@ from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError
 from inithw.engine.settings import ProjectError, Settings, find_config, load_settings
 from inithw.engine.submission import handout_cells
-from inithw.homework.definition import HOMEWORK
 
 app = typer.Typer(
     name="inithw",
@@ -117,17 +117,18 @@ def grade(
         raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
     if out is not None:
         _writable(out)
+    homework = _homework()
     paths = list(dict.fromkeys(paths))
     run = _ClassRun(paths, out, keep)
     try:
         with (
-            Sandbox(HOMEWORK.worker, min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
+            Sandbox(homework.worker, min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
             run.progress,
         ):
             run.settings = load_settings(
                 find_config(Path.cwd())
             )  # the key is read when the workers' ancestor is on its way
-            grader = Grader(HOMEWORK, sandbox, run.settings.key, run.settings.limits)
+            grader = Grader(homework, sandbox, run.settings.key, run.settings.limits)
             graded = grade_all(grader, paths, jobs=jobs, on_done=run.finished)
             with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
                 for record in records:
@@ -143,12 +144,19 @@ def grade(
     grades = run.grades()
     _finish(grades, out, as_json)
     if not as_json:
-        _show_similar(run.submissions())
+        _show_similar(run.submissions(), handout_cells(homework))
     if any(record.status == "infrastructure_error" for record in grades):
         raise Stop(
             "Some submissions could not be graded through no fault of theirs: see above, and grade them again.",
             _FAILED,
         )
+
+
+def _homework() -> Homework:
+    """The homework; imported here, so that a fault in its constants is told as such."""
+    from inithw.homework.definition import HOMEWORK
+
+    return HOMEWORK
 
 
 class _ClassRun:
@@ -204,11 +212,11 @@ def rescore(
             f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
             _USAGE,
         )
-    settings = load_settings(find_config(Path.cwd()))
+    homework, settings = _homework(), load_settings(find_config(Path.cwd()))
     grades, damaged = [], []
     for file in files:
         try:
-            record = judge(*load_evidence(file, HOMEWORK), HOMEWORK)
+            record = judge(*load_evidence(file, homework), homework)
         except ArchiveError as reason:
             damaged.append(str(reason))
             continue
@@ -237,13 +245,13 @@ def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "
         console.print(f"Results are in {escape(str(out))}: {table}, and NAME.results.json for each submission")
 
 
-def _show_similar(submissions: list[Submission]) -> None:
+def _show_similar(submissions: list[Submission], given: list[str]) -> None:
     """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
     if len(submissions) < 2:
         return
     from inithw.engine.similarity import near_identical
 
-    for pair in near_identical(submissions, handout_cells(HOMEWORK)):
+    for pair in near_identical(submissions, given):
         print(
             f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
             "(information only, no points depend on it)"

@@ -1,7 +1,9 @@
-"""Items of q1 as Otter and pytest tests on `evidence`."""
+"""Items of q1 as Otter and pytest tests on `evidence`.
 
-from inithw.homework import checks
-from inithw.homework.rubric import POINTS
+Generated from the rubric by `inithw build`: edit autograder/inithw/homework/rubric.py, not this file.
+"""
+
+from inithw.homework.rubric import ITEMS
 from otter.test_files import test_case
 
 OK_FORMAT = False
@@ -9,15 +11,15 @@ name = "q1"
 
 
 def test_q1_layers(evidence):
-    """The model is the flat stack of five linear layers with a ReLU between each two."""
-    checks.check_layers(evidence)
+    """Shows the layers of the network."""
+    ITEMS["q1.layers"].check(evidence)
 
 
 def test_q1_forward(evidence):
-    """With the judge's weights, the model returns what the network described returns."""
-    checks.check_forward(evidence)
+    """Shows the function that the network computes."""
+    ITEMS["q1.forward"].check(evidence)
 
 
 # Registered by a call: a decorated function would be a `test_case`, which pytest does not see.
-_layers = test_case(name="q1.layers", points=POINTS["q1.layers"])(test_q1_layers)
-_forward = test_case(name="q1.forward", points=POINTS["q1.forward"])(test_q1_forward)
+_q1_layers = test_case(name="q1.layers", points=1)(test_q1_layers)
+_q1_forward = test_case(name="q1.forward", points=1)(test_q1_forward)

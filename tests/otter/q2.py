@@ -1,7 +1,9 @@
-"""Items of q2 as Otter and pytest tests on `evidence`."""
+"""Items of q2 as Otter and pytest tests on `evidence`.
 
-from inithw.homework import checks
-from inithw.homework.rubric import POINTS
+Generated from the rubric by `inithw build`: edit autograder/inithw/homework/rubric.py, not this file.
+"""
+
+from inithw.homework.rubric import ITEMS
 from otter.test_files import test_case
 
 OK_FORMAT = False
@@ -9,15 +11,15 @@ name = "q2"
 
 
 def test_q2_norms(evidence):
-    """Each printed number is the L2 norm of that layer's weight gradient."""
-    checks.check_norms(evidence)
+    """Shows the norms of the gradients."""
+    ITEMS["q2.norms"].check(evidence)
 
 
 def test_q2_general(evidence):
-    """The same on networks of other depth and width."""
-    checks.check_general(evidence)
+    """Shows the norms for networks of other sizes."""
+    ITEMS["q2.general"].check(evidence)
 
 
 # Registered by a call: a decorated function would be a `test_case`, which pytest does not see.
-_norms = test_case(name="q2.norms", points=POINTS["q2.norms"])(test_q2_norms)
-_general = test_case(name="q2.general", points=POINTS["q2.general"])(test_q2_general)
+_q2_norms = test_case(name="q2.norms", points=2)(test_q2_norms)
+_q2_general = test_case(name="q2.general", points=1)(test_q2_general)

@@ -1,7 +1,9 @@
-"""Items of q3 as Otter and pytest tests on `evidence`."""
+"""Items of q3 as Otter and pytest tests on `evidence`.
 
-from inithw.homework import checks
-from inithw.homework.rubric import POINTS
+Generated from the rubric by `inithw build`: edit autograder/inithw/homework/rubric.py, not this file.
+"""
+
+from inithw.homework.rubric import ITEMS
 from otter.test_files import test_case
 
 OK_FORMAT = False
@@ -9,27 +11,27 @@ name = "q3"
 
 
 def test_q3_draws(evidence):
-    """Every weight is freshly drawn, around zero, and independent between layers."""
-    checks.check_draws(evidence)
+    """Shows freshly drawn weights."""
+    ITEMS["q3.draws"].check(evidence)
 
 
 def test_q3_scale(evidence):
-    """The standard deviation of the weights follows from the layer's size."""
-    checks.check_scale(evidence)
+    """Shows the scale of the weights."""
+    ITEMS["q3.scale"].check(evidence)
 
 
 def test_q3_gradients(evidence):
-    """At initialization, gradient norms neither vanish nor explode, and are balanced."""
-    checks.check_gradients(evidence)
+    """Shows the gradients at initialization."""
+    ITEMS["q3.gradients"].check(evidence)
 
 
 def test_q3_training(evidence):
-    """The median trained network fits the test data."""
-    checks.check_training(evidence)
+    """Shows training from the initialization."""
+    ITEMS["q3.training"].check(evidence)
 
 
 # Registered by a call: a decorated function would be a `test_case`, which pytest does not see.
-_draws = test_case(name="q3.draws", points=POINTS["q3.draws"])(test_q3_draws)
-_scale = test_case(name="q3.scale", points=POINTS["q3.scale"])(test_q3_scale)
-_gradients = test_case(name="q3.gradients", points=POINTS["q3.gradients"])(test_q3_gradients)
-_training = test_case(name="q3.training", points=POINTS["q3.training"])(test_q3_training)
+_q3_draws = test_case(name="q3.draws", points=1)(test_q3_draws)
+_q3_scale = test_case(name="q3.scale", points=2)(test_q3_scale)
+_q3_gradients = test_case(name="q3.gradients", points=1)(test_q3_gradients)
+_q3_training = test_case(name="q3.training", points=1)(test_q3_training)

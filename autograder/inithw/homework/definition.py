@@ -8,10 +8,12 @@ from inithw.engine.homework import Homework
 from inithw.homework import records
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.questions import evidence, questions
+from inithw.homework.reference.data import PARAMETERS, WIDTHS
 from inithw.homework.rubric import RUBRIC
+from inithw.homework.term import TERM
 
 HOMEWORK = Homework(
-    title="Initialization and local linearization",
+    title=TERM.title,
     rubric=RUBRIC,
     draw=draw_challenge,
     questions=questions,
@@ -21,3 +23,12 @@ HOMEWORK = Homework(
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),
 )
+
+FACTS = {
+    "hidden layers": TERM.network.hidden_layers,
+    "width": TERM.network.width,
+    "children": 2 * len(WIDTHS) - 3,
+    "parameters": PARAMETERS,
+    "training points": TERM.data.train,
+}
+"""What pages may say of this term's homework, by name."""

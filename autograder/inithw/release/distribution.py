@@ -1,6 +1,6 @@
-"""Generates everything that is generated: both notebooks, the public tests, the students' requirements, given.json.
+"""Generates what is generated: notebooks, public tests, requirements, given.json, Otter's tests, facts in pages.
 
-All of it comes from `solutions/homework.py`, a notebook in jupytext's percent format. In its code cells the lines
+The notebooks come from `solutions/homework.py`, a notebook in jupytext's percent format. In its code cells the lines
 between ``# BEGIN SOLUTION`` and ``# END SOLUTION`` are the answer; lines ``# STUDENT: code`` among them are what a
 student finds in their place. A raw cell with ``question="q1"`` holds the public tests of that question. Code cells
 tagged ``demonstration`` hold a training run, a figure or a local check: grading may leave them out.
@@ -22,10 +22,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from inithw.engine.settings import ProjectError
+from inithw.homework.definition import FACTS, HOMEWORK
+from inithw.release.otter_tests import otter_tests
+from inithw.release.pages import PageError, facts, put_facts
 
 SOURCE = "solutions/homework.py"
 COMMAND = "inithw build"
 _NOTE = f"Generated from {SOURCE} by `{COMMAND}`: edit that file, not this one."
+_TESTS_NOTE = f"Generated from the rubric by `{COMMAND}`: edit autograder/inithw/homework/rubric.py, not this file."
 _METADATA = {
     "inithw": {"note": _NOTE},
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -34,6 +38,9 @@ _METADATA = {
 # What the notebook imports, by the names of pyproject.toml, which knows the versions.
 _STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "tqdm")
 _STUDENT_TOOLS = ("jupyterlab>=4",)
+
+PAGES = ("assignment/README.md", "docs/grading.md", "docs/gradescope.md")
+"""Written by hand but for the facts between markers; see `pages`."""
 
 _MARKER = re.compile(r"^\s*# (BEGIN|END) SOLUTION$")
 _STUDENT = re.compile(r"^(\s*)# STUDENT: (.*\S)$")
@@ -105,6 +112,8 @@ def build(root: Path) -> dict[str, bytes]:
         "assignment/homework.ipynb": _notebook(student),
         **{f"assignment/tests/{question}.py": text for question, text in sorted(tests.items())},
         "assignment/requirements.txt": _requirements(root),
+        **{f"tests/otter/{question}.py": text for question, text in otter_tests(HOMEWORK, _TESTS_NOTE).items()},
+        **_pages(root),
         "autograder/inithw/homework/given.json": json.dumps(given, indent=1, ensure_ascii=False) + "\n",
     }
     _refuse_leaks(solution, [cell.source for cell in student], tests)
@@ -199,6 +208,17 @@ def _notebook(cells: list[NotebookNode]) -> str:
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=_METADATA)
     nbformat.validate(notebook)
     return nbformat.writes(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _pages(root: Path) -> dict[str, str]:
+    known = facts(HOMEWORK, FACTS)
+    pages = {}
+    for name in PAGES:
+        try:
+            pages[name] = put_facts((root / name).read_text(encoding="utf-8"), known)
+        except PageError as error:
+            raise SourceError(f"{name} {error}") from error
+    return pages
 
 
 def _requirements(root: Path) -> str:

@@ -7,15 +7,18 @@ from itertools import pairwise
 import numpy as np
 
 from inithw.engine.records import FloatArray
+from inithw.homework.term import TERM
 
-WIDTHS = (1, 20, 20, 20, 20, 1)
+_DATA, _TRAINING = TERM.data, TERM.training
+WIDTHS = (1, *[TERM.network.width] * TERM.network.hidden_layers, 1)
+"""Inputs of the network, then the outputs of every layer."""
 PARAMETERS = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(WIDTHS))
-TRAIN_N, TEST_N, NOISE = 1500, 500, 0.1
-LEARNING_RATE, MOMENTUM, BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468
-FUNCTION_SEED, DATA_SEED = 0, 10
+TRAIN_N, TEST_N, NOISE = _DATA.train, _DATA.test, _DATA.noise
+LEARNING_RATE, MOMENTUM = _TRAINING.learning_rate, _TRAINING.momentum
+BATCH_SIZE, STEPS = _TRAINING.batch_size, _TRAINING.steps
 TEST_LOSS_TARGET = 0.02
 
-F_TRUE_PARAMS: FloatArray = np.random.RandomState(FUNCTION_SEED).rand(5) * 2.0 - 1.0
+F_TRUE_PARAMS: FloatArray = np.random.RandomState(_DATA.function_seed).rand(_DATA.frequencies) * 2.0 - 1.0
 
 
 def f_true(x: FloatArray) -> FloatArray:
@@ -25,7 +28,7 @@ def f_true(x: FloatArray) -> FloatArray:
 
 
 def _training_data() -> tuple[FloatArray, FloatArray]:
-    random = np.random.RandomState(DATA_SEED)
+    random = np.random.RandomState(_DATA.data_seed)
     x = random.uniform(low=-1.0, high=1.0, size=TRAIN_N)
     return x, f_true(x) + random.randn(TRAIN_N) * NOISE
 
