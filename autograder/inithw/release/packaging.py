@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,9 +19,6 @@ from packaging.utils import canonicalize_name
 
 from inithw.engine.files import replace_file
 from inithw.engine.settings import CONFIG_NAME, ProjectError, load_settings
-
-GRADING = ("ipython", "matplotlib", "numpy", "pandas", "pyseccomp", "rich", "scipy", "torch", "tqdm", "typer")
-"""What `inithw gradescope` and students' answers import; no notebook tools, no Otter."""
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """For all of these the lock holds; what only one of them needs harms no other."""
@@ -91,10 +89,10 @@ def handout_files(root: Path) -> dict[str, bytes]:
 
 
 def locked(root: Path) -> list[str]:
-    """`name==version` of `GRADING` and all that it needs, by the metadata of what is installed here."""
+    """`name==version` of all that grading needs, by the metadata of what is installed here."""
     pins = dict(_pins(root / "constraints.txt"))
     found: dict[str, str] = {}
-    pending = list(GRADING)
+    pending = dependencies(root)
     while pending:
         name = canonicalize_name(pending.pop())
         if name in found or _OF_CUDA.match(name):
@@ -104,6 +102,12 @@ def locked(root: Path) -> list[str]:
         found[name] = pins[name]
         pending += _needed_by(name, pins)
     return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def dependencies(root: Path) -> list[str]:
+    """Names of what grading and students' answers import: no notebook tools, no Otter."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [Requirement(text).name for text in project["dependencies"]]
 
 
 def _pins(constraints: Path) -> Iterator[tuple[str, str]]:
