@@ -32,7 +32,7 @@ RUBRIC = (
         "q2.norms",
         2.0,
         "the norms of the gradients",
-        "For new weights and data, the number printed for each weight matrix is its gradient's L2 (Frobenius) norm.",
+        "For new weights, the number printed for each weight matrix is its gradient's L2 (Frobenius) norm.",
         checks.check_norms,
     ),
     Item(

@@ -13,7 +13,6 @@ PARAMETERS = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(WIDTHS))
 TRAIN_N, TEST_N, NOISE = 1500, 500, 0.1
 LEARNING_RATE, MOMENTUM, BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468
 FUNCTION_SEED, DATA_SEED = 0, 10
-TEST_LOSS_TARGET = 0.02
 
 F_TRUE_PARAMS: FloatArray = np.random.RandomState(FUNCTION_SEED).rand(5) * 2.0 - 1.0
 
