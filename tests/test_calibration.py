@@ -1,26 +1,33 @@
 """Thresholds follow from the measurements on file, errors are as promised, and the page says so."""
 
+import subprocess
+import sys
+from itertools import pairwise
 from math import comb, inf
 
 import numpy as np
 import pytest
 import torch
-from inithw.homework.calibration import PAGE, PICTURE, THRESHOLDS, calibrate, document
-from inithw.homework.calibration.families import FAMILIES, ITEMS, RIGHT, draw_layers
-from inithw.homework.calibration.measuring import STATISTICS, Sizes
+from inithw.engine.records import Submission
+from inithw.engine.settings import ProjectError
+from inithw.homework.calibration import CACHE, MEASUREMENTS, PAGE, PICTURE, THRESHOLDS, calibrate, document
+from inithw.homework.calibration.measuring import Sizes, measure
 from inithw.homework.calibration.rates import (
     LARGEST_ERROR,
     choose_thresholds,
-    limits,
     probability_lost,
     probability_not_lost,
     rate,
     training_outcome,
     verdicts,
 )
-from inithw.homework.reference import thresholds as live
-from inithw.homework.reference.thresholds import Look
+from inithw.homework.challenge import draw_challenge
+from inithw.homework.drawing import normal
+from inithw.homework.families import ALL, FAMILIES, Family, draw_layers, std
+from inithw.homework.reference.data import WIDTHS
 from inithw.homework.reference.training import train
+from inithw.homework.statistics import STATISTICS
+from inithw.homework.thresholds import TEST_LOSS_TARGET, Look, StaleThresholds, read_thresholds, thresholds
 from scipy import stats
 from torch import nn
 
@@ -48,6 +55,7 @@ TORCH = {
     "identity": nn.init.eye_,
     "sparse_, std 0.01": lambda weight: nn.init.sparse_(weight, sparsity=0.1, std=0.01),
 }
+RIGHT = [family for family in FAMILIES if family.full == ALL]
 BY_NAME = {family.name: family for family in FAMILIES}
 
 
@@ -57,14 +65,15 @@ def truncated(weight, std):
 
 @pytest.fixture(scope="module")
 def on_file(root):
-    return document.from_text((root / THRESHOLDS).read_text(encoding="utf-8"))
+    texts = [(root / path).read_text(encoding="utf-8") for path in (THRESHOLDS, MEASUREMENTS)]
+    return read_thresholds(texts[0]), document.from_csv(texts[1])
 
 
 # ---------------------------------------------------------------- what is committed
 
 
 def test_the_thresholds_in_use_are_those_on_file(on_file):
-    assert on_file[0] == live.THRESHOLDS
+    assert on_file[0] == thresholds()
 
 
 def test_the_file_holds_what_was_promised_of_every_family(on_file):
@@ -77,40 +86,40 @@ def test_the_file_holds_what_was_promised_of_every_family(on_file):
 
 
 def test_the_thresholds_follow_from_the_measurements_by_the_rule(on_file):
-    thresholds, measured = on_file
+    limits, measured = on_file
     medians = {
         family: {name: summary.median for name, summary in of.statistics.items()} for family, of in measured.items()
     }
-    assert choose_thresholds(medians, {family: of.training for family, of in measured.items()}) == thresholds
+    assert choose_thresholds(medians, {family: of.training for family, of in measured.items()}) == limits
 
 
 def test_every_threshold_parts_the_medians_of_right_and_wrong_families(on_file):
-    thresholds, measured = on_file
-    for name, limit in limits(thresholds).items():
+    limits, measured = on_file
+    for name, limit in limits.limits.items():
         statistic = STATISTICS[name]
         sign = 1 if statistic.large else -1
         for family in FAMILIES:
             median = measured[family.name].statistics[name].median
-            if statistic.item in family.full:
+            if family.must_get(statistic.item):
                 assert sign * median < sign * limit, (name, family.name)
-            if name in family.caught_by:
+            if family.caught(name):
                 assert sign * median > sign * limit, (name, family.name)
 
 
 @pytest.mark.parametrize("family", RIGHT, ids=lambda family: family.name)
 def test_a_right_family_loses_none_of_the_four_items_by_chance(family, on_file):
-    thresholds, measured = on_file
-    found = verdicts(family, measured[family.name], thresholds.looks)
+    limits, measured = on_file
+    found = verdicts(family, measured[family.name], limits.looks)
     assert {verdict.expected for verdict in found.values()} == {"full"}
     assert sum(verdict.error for verdict in found.values()) <= LARGEST_ERROR
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_no_item_that_is_decided_gets_the_other_verdict_by_chance(family, on_file):
-    thresholds, measured = on_file
+    limits, measured = on_file
     decided = [
         verdict
-        for verdict in verdicts(family, measured[family.name], thresholds.looks).values()
+        for verdict in verdicts(family, measured[family.name], limits.looks).values()
         if verdict.expected != "as measured"
     ]
     assert decided
@@ -208,17 +217,15 @@ def test_a_right_answer_is_usually_decided_at_the_first_look(on_file):
 def test_a_fresh_sample_agrees_with_the_rate_on_file(name, on_file):
     trained = on_file[1][name].training
     random = np.random.default_rng(99)
-    networks = [
-        draw_layers(BY_NAME[name], random, 64, i, o) for i, o in ((1, 20), (20, 20), (20, 20), (20, 20), (20, 1))
-    ]
-    good = int(np.count_nonzero(train(networks, seed=1) < 0.02))
+    networks = [draw_layers(BY_NAME[name], random, 64, *shape) for shape in pairwise(WIDTHS)]
+    good = int(np.count_nonzero(train(networks, seed=1) < TEST_LOSS_TARGET))
     together = [[good, 64 - good], [trained.good, trained.runs - trained.good]]
     assert stats.fisher_exact(together).pvalue > 1e-5
 
 
 @pytest.fixture
 def project(tmp_path):
-    for path in (THRESHOLDS, PAGE):
+    for path in (THRESHOLDS, MEASUREMENTS, PAGE):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / THRESHOLDS).write_text("old")
     (tmp_path / PAGE).write_text(f"Before.\n\n{document.BEGIN}\nold\n{document.END}\n\nAfter.\n")
@@ -226,26 +233,30 @@ def project(tmp_path):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    paths = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {str(path) for path in paths if CACHE not in path.parents}
 
 
 def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
     calibrate(project, sizes=Sizes(blocks=20, networks=100, runs=8), jobs=2)
-    thresholds, measured = document.from_text((project / THRESHOLDS).read_text(encoding="utf-8"))
-    assert set(measured) == set(BY_NAME)
-    assert thresholds.gain == pytest.approx(live.THRESHOLDS.gain, rel=0.05)
+    limits = read_thresholds((project / THRESHOLDS).read_text(encoding="utf-8")).limits
+    measured = document.from_csv((project / MEASUREMENTS).read_text(encoding="utf-8"))
+    assert list(measured) == list(BY_NAME)
+    for name in ("gain_low", "gain_high"):
+        assert limits[name] == pytest.approx(thresholds().limits[name], rel=0.05)
     assert measured["ones"].statistics["offset"].median == inf
     page = (project / PAGE).read_text(encoding="utf-8")
     assert page.startswith("Before.\n")
     assert page.endswith("After.\n")
     assert page.count("\n| He normal |") == 1
     assert (project / PICTURE).read_bytes().startswith(b"\x89PNG")
-    assert files(project) == {str(path) for path in (THRESHOLDS, PAGE, PICTURE)}
-    assert capsys.readouterr().out.count("wrote ") == 3
+    written = (THRESHOLDS, MEASUREMENTS, PAGE, PICTURE)
+    assert files(project) == {str(path) for path in written}
+    assert capsys.readouterr().out.count("wrote ") == len(written)
 
 
 def test_an_interrupt_leaves_everything_as_it_was(project, monkeypatch):
-    def interrupted(_sizes, _jobs, _on_done):
+    def interrupted(*_arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("inithw.homework.calibration.measure", interrupted)
@@ -264,5 +275,74 @@ def test_a_page_without_a_place_for_the_tables_is_refused_before_measuring(proje
 
 
 def test_every_wrong_family_loses_an_item_and_every_right_one_none():
-    assert all(set(family.full) == set(ITEMS) and not family.caught_by for family in RIGHT)
+    assert not any(family.caught_by for family in RIGHT)
     assert all(family.caught_by for family in FAMILIES if family not in RIGHT)
+    assert len(BY_NAME) == len(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"caught_by": "spread row_corelation"}, "no statistic is called row_corelation"),
+        ({"caught_by": "q3.training"}, "no statistic is called q3.training"),
+        ({"full": "draws gradient"}, "no item is called gradient"),
+        ({"full": ALL, "caught_by": "training"}, "must both get and lose q3.training"),
+    ],
+)
+def test_a_mistyped_name_in_a_family_is_refused(words, said):
+    with pytest.raises(ValueError, match=said):
+        Family("some", normal, std(1), **words)
+
+
+# ---------------------------------------------------------------- thresholds are those of this homework
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("inithw.homework.reference.data", "WIDTHS", (1, 32, 32, 32, 32, 1)),
+        ("inithw.homework.reference.data", "TRAIN_N", 1000),
+        ("inithw.homework.reference.data", "STEPS", 400),
+        ("inithw.homework.thresholds", "TEST_LOSS_TARGET", 0.01),
+        ("inithw.homework.families", "FAMILIES", FAMILIES[1:]),
+    ],
+)
+def test_thresholds_measured_on_anything_else_are_refused_with_what_to_run(place, name, value, root, monkeypatch):
+    text = (root / THRESHOLDS).read_text(encoding="utf-8")
+    monkeypatch.setattr(f"{place}.{name}", value)
+    with pytest.raises(StaleThresholds, match="run `inithw calibrate`"):
+        read_thresholds(text)
+    thresholds.cache_clear()
+    with pytest.raises(ProjectError):
+        draw_challenge(b"key", Submission("s", (), "digest"))
+    thresholds.cache_clear()
+
+
+def test_limits_for_other_statistics_are_refused(root):
+    text = (root / THRESHOLDS).read_text(encoding="utf-8").replace('"spread"', '"spred"')
+    with pytest.raises(StaleThresholds, match="spred"):
+        read_thresholds(text)
+
+
+def test_grading_needs_no_library_of_the_calibration():
+    code = "import sys, inithw.homework.rubric, inithw.homework.challenge; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pandas", "scipy", "matplotlib", "torch"} & set(loaded)
+
+
+def test_an_interrupted_calibration_goes_on_where_it_was(tmp_path):
+    sizes, done = Sizes(blocks=2, networks=4, runs=1), []
+
+    def interrupt(number, total):
+        done.append(number)
+        if number == total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(sizes, 1, tmp_path, interrupt)
+    kept = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert len(kept) >= done[-1]
+    values = measure(sizes, 1, tmp_path, lambda *_: None)
+    assert all((tmp_path / name).stat().st_mtime_ns == then for name, then in kept.items())
+    again = measure(sizes, 1, tmp_path / "other", lambda *_: None)
+    assert all(np.array_equal(values[f][s], again[f][s], equal_nan=True) for f in values for s in values[f])

@@ -11,14 +11,12 @@ from inithw.engine.grading import judge
 from inithw.engine.records import Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework import checks
+from inithw.homework.asked import LAYER_TASKS, NETWORKS, SHAPES
 from inithw.homework.checks import initialization as module_under_test
-from inithw.homework.checks.initialization import median_test_loss
 from inithw.homework.definition import HOMEWORK
-from inithw.homework.diagnosis import Mistake
-from inithw.homework.diagnosis import initialization as diagnosis
+from inithw.homework.diagnosis.initialization import MISTAKES
 from inithw.homework.records import Challenge, Evidence, ForwardTask, InitEvidence, Network, WeightSample
-from inithw.homework.reference.initialization import LAYER_TASKS, NETWORKS, SHAPES
-from inithw.homework.reference.thresholds import THRESHOLDS
+from inithw.homework.thresholds import thresholds
 from torch import nn
 
 CHECKS = {
@@ -256,8 +254,7 @@ def test_a_wrong_answer_loses_what_the_rulings_say_under_its_name(name):
 
 def test_every_mistake_has_an_answer_that_makes_it():
     named = {label for _, expected in WRONG.values() for label in expected.values()}
-    labels = {value.label for value in vars(diagnosis).values() if isinstance(value, Mistake)}
-    assert labels == named
+    assert set(MISTAKES) == named
 
 
 # ---------------------------------------------------------------- evidence that is missing or broken
@@ -327,30 +324,27 @@ def trained(monkeypatch):
     return calls
 
 
-def test_a_clear_answer_is_trained_once_for_verdict_and_leaderboard(trained):
-    evidence = evidence_of(RIGHT["LeCun"], seed=5)
-    checks.check_training(evidence)
-    loss = median_test_loss(evidence)
-    checks.check_training(evidence)
-    assert trained == [THRESHOLDS.looks[0].runs]
-    assert 0.001 < loss < 0.02
+def test_a_clear_answer_is_trained_to_the_first_look_and_tells_the_median_test_loss(trained):
+    figures = checks.check_training(evidence_of(RIGHT["LeCun"], seed=5))
+    assert trained == [thresholds().looks[0].runs]
+    assert list(figures) == ["median test loss"]
+    assert 0.001 < figures["median test loss"] < 0.02
 
 
-def test_an_unclear_answer_is_trained_to_the_last_look(monkeypatch, trained):
-    losses = iter([0.0, 1.0] * NETWORKS)
-    monkeypatch.setattr(module_under_test, "train", lambda networks, _: np.array([next(losses) for _ in networks[0]]))
-    evidence = evidence_of(RIGHT["LeCun"], seed=6)
-    checks.check_training(evidence)  # half of them are good, which is enough
-    assert len(module_under_test._test_losses(evidence)) == THRESHOLDS.looks[-1].runs
+def test_an_unclear_answer_is_trained_to_the_last_look(monkeypatch):
+    losses, counts = iter([0.0, 1.0] * NETWORKS), []
+
+    def half_good(networks, _seed):
+        counts.append(len(networks[0]))
+        return np.array([next(losses) for _ in networks[0]])
+
+    monkeypatch.setattr(module_under_test, "train", half_good)
+    checks.check_training(evidence_of(RIGHT["LeCun"], seed=6))  # half of them are good, which is enough
+    assert sum(counts) == thresholds().looks[-1].runs
 
 
-def test_the_leaderboard_shows_the_median_test_loss_of_a_right_answer_only(right):
-    assert judge("s", right, HOMEWORK).figures == {"median test loss": median_test_loss(right)}
+def test_the_record_tells_the_median_test_loss_of_a_right_answer_only(right):
+    assert set(judge("s", right, HOMEWORK).figures) == {"median test loss"}
     biases = replace(right.init.networks[0], biases=right.init.networks[0].biases + 1)
     wrong = around(replace(right.init, networks=(biases, *right.init.networks[1:])))
     assert judge("s", wrong, HOMEWORK).figures == {}
-
-
-def test_there_is_no_median_test_loss_without_networks(right):
-    assert median_test_loss(around(OPEN)) is None
-    assert median_test_loss(around(replace(right.init, forward_error="no"))) is None

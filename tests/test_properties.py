@@ -13,8 +13,8 @@ from inithw.homework.challenge import draw_challenge
 from inithw.homework.records import Child, Evidence, InitEvidence, ModelEvidence, WeightSample
 from inithw.homework.reference.network import forward, gradients
 from inithw.homework.reference.norms import frobenius
-from inithw.homework.reference.thresholds import THRESHOLDS
 from inithw.homework.rubric import POINTS, RUBRIC
+from inithw.homework.thresholds import thresholds
 
 CHALLENGE = draw_challenge(b"properties", Submission("x", (), "digest"))
 WIDTHS = (1, 20, 20, 20, 20, 1)
@@ -24,7 +24,7 @@ many = settings(max_examples=100, deadline=None, suppress_health_check=list(Heal
 
 def lines(task, form="{name} {norm:.8f}"):
     """What the reference prints for a task."""
-    norms = frobenius(gradients(task.network, task.x, task.y))
+    norms = frobenius(gradients(task.network))
     return "\n".join(form.format(name=f"{2 * k}.weight", norm=norm) for k, norm in enumerate(norms))
 
 
@@ -79,7 +79,7 @@ def test_the_evidence_that_the_properties_start_from_is_right():
 @few
 @given(st.floats(0, 1), st.integers(0, 100))
 def test_any_scale_within_the_accepted_band_keeps_the_verdict(share, seed):
-    low, high = THRESHOLDS.gain
+    low, high = (thresholds().limits[name] for name in ("gain_low", "gain_high"))
     gain = np.exp(np.log(low * 1.05) + share * np.log(high * 0.95 / (low * 1.05)))
     assert lost(replace(RIGHT, init=drawn(gain, seed)), ("q3.draws", "q3.scale")) == set()
 
@@ -87,7 +87,7 @@ def test_any_scale_within_the_accepted_band_keeps_the_verdict(share, seed):
 @few
 @given(st.floats(1.1, 1e6), st.booleans())
 def test_any_scale_outside_the_band_loses_the_scale_and_no_draw(factor, above):
-    low, high = THRESHOLDS.gain
+    low, high = (thresholds().limits[name] for name in ("gain_low", "gain_high"))
     init = drawn(high * factor if above else low / factor)
     assert lost(replace(RIGHT, init=init), ("q3.draws", "q3.scale")) == {"q3.scale"}
 

@@ -7,15 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inithw.homework.asked import BLOCKS, HOMEWORK_LAYERS, SAME_SHAPE, SHAPES
 from inithw.homework.records import Network
 from inithw.homework.reference import data
-from inithw.homework.reference.initialization import BLOCKS, FANS, SHAPES, block_statistics, fit_scale
+from inithw.homework.reference.initialization import FANS, block_statistics, fit_scale
 from inithw.homework.reference.network import WIDTHS, forward, gradients, initial_gradient_norms
 from inithw.homework.reference.norms import frobenius
 from inithw.homework.reference.training import draw_batches, train
 from torch import nn
 
-HOMEWORK = SHAPES[:5]
+HOMEWORK = SHAPES[:HOMEWORK_LAYERS]
+FAN_OF = {name: fan(*np.array(SHAPES, dtype=float).T) for name, fan in FANS.items()}
 
 
 def random_weights(random, count, gain=1.4):
@@ -153,7 +155,7 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
     samples = blocks(random, lambda random, shape: random.standard_normal(shape) + random.standard_normal())
     samples[2] = samples[2] + 0.5 * samples[1]
     samples[1] = samples[1] + random.standard_normal(20)  # the rows have something in common, and the draws
-    found = block_statistics(samples)
+    found = block_statistics(samples, HOMEWORK_LAYERS, SAME_SHAPE)
     for block in range(BLOCKS):
         here = [sample[block] for sample in samples]
         assert found.offset[block] == pytest.approx(max(abs(part.mean()) / part.std() for part in here))
@@ -174,8 +176,8 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
 )
 def test_the_law_that_made_the_scales_is_found(rule, factor, exponent, seed):
     noise = np.exp(np.random.default_rng(seed).normal(0, 0.01, (3, len(SHAPES))))
-    law = fit_scale(factor / FANS[rule] ** exponent * noise, exponent)
+    law = fit_scale(factor / FAN_OF[rule] ** exponent * noise, SHAPES, exponent)
     assert list(law.rule) == [rule] * 3
     np.testing.assert_allclose(law.factor, factor, rtol=0.03)
     assert np.all((law.spread >= 1) & (law.spread < 1.1))
-    assert np.all(fit_scale(factor / FANS[rule] ** exponent * noise, -exponent).spread > 2)
+    assert np.all(fit_scale(factor / FAN_OF[rule] ** exponent * noise, SHAPES, -exponent).spread > 2)

@@ -35,6 +35,9 @@ class Outcome:
 class Grader:
     """Grades submissions of one homework.
 
+    Raises:
+        ProjectError: The homework is not ready to be graded.
+
     Attributes:
         homework: Which.
         sandbox: Where workers come from.
@@ -46,6 +49,9 @@ class Grader:
     sandbox: Sandbox
     key: bytes
     limits: Limits
+
+    def __post_init__(self) -> None:
+        self.homework.ready()
 
     def grade(self, path: Path) -> Outcome:
         """Grade the submission at `path`; whatever happens, there is a record."""

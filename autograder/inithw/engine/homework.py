@@ -45,6 +45,7 @@ class Homework:
         worker: Name of the module of the untrusted half, with a class `Answers`; see `engine.worker.session`.
         names: Names that its notebooks define and others do not.
         handout: `given.json`: the code cells of the distributed notebook, as `inithw build` has written them.
+        ready: Raises `settings.ProjectError`, with what to run, where verdicts would not be those of today's homework.
     """
 
     title: str
@@ -56,3 +57,4 @@ class Homework:
     worker: str
     names: tuple[str, ...]
     handout: Path
+    ready: Callable[[], object] = lambda: None

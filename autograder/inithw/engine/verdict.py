@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
 
 from inithw.engine.records import Unavailable
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A recognized mistake, in the student's language and without giving the answer away.
+
+    Attributes:
+        label: Fixed label, `q2.spectral`.
+        what: What was done, a phrase that completes "this is ..." or a sentence's second half, with `{names}` for
+            details.
+        hint: The idea to look at, without the answer.
+        said: Whether `what` is said to the student; else the message about the evidence says it already.
+    """
+
+    label: str
+    what: str
+    hint: str
+    said: bool = True
+
+    def of(self, **details: object) -> Mistake:
+        """The mistake with the details of one answer."""
+        return replace(self, what=self.what.format(**details))
+
+
+def registry(*mistakes: Mistake) -> dict[str, Mistake]:
+    """Mistakes by their labels.
+
+    Raises:
+        ValueError: Two have the same label.
+    """
+    table = {mistake.label: mistake for mistake in mistakes}
+    if len(table) != len(mistakes):
+        raise ValueError("two mistakes have the same label")
+    return table
 
 
 class Lost(AssertionError):
@@ -24,6 +59,21 @@ class Lost(AssertionError):
         self.message = message
         self.diagnosis = diagnosis
         self.hint = hint
+
+    @classmethod
+    def because(cls, found: str, mistake: Mistake | None, *, hint: str = "", this_is: str = "") -> Self:
+        """Say what was found, and by which mistake if it is known.
+
+        Args:
+            found: A sentence without its full stop.
+            mistake: What explains it.
+            hint: Where to look when nothing does.
+            this_is: Words before the mistake, `this is `.
+        """
+        if mistake is None:
+            return cls(f"{found}.", hint=hint)
+        message = f"{found}: {this_is}{mistake.what}." if mistake.said else f"{found}."
+        return cls(message, diagnosis=mistake.label, hint=mistake.hint)
 
 
 class NotAnswered(Lost):

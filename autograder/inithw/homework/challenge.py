@@ -8,37 +8,42 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inithw.engine.records import FloatArray, Submission
+from inithw.engine.settings import ProjectError
+from inithw.homework.asked import LAYER_TASKS, NETWORKS
 from inithw.homework.records import Challenge, ForwardTask, Network, NormsTask
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
-from inithw.homework.reference.initialization import LAYER_TASKS, NETWORKS
+from inithw.homework.reference.data import TRAIN_X
 from inithw.homework.reference.network import WIDTHS, forward, gradients
-from inithw.homework.reference.norms import frobenius, wrong_norms
+from inithw.homework.reference.norms import TOLD_APART, frobenius, wrong_norms
+from inithw.homework.thresholds import thresholds
 
 INPUTS_PER_RANGE = 64
 INPUT_RANGES = (1.0, 10.0, 100.0)
 """Half-widths of the ranges of inputs for q1: the homework's, and far outside (where ReLU6 and Hardtanh differ)."""
 
-SAMPLES = 1500
 NETWORKS_LIKE_THE_HOMEWORKS = 3
 OTHER_DEPTHS = (2, 4, 6)
 """Numbers of linear layers for `q2.general`."""
 NARROWEST, WIDEST = 3, 40
-GAIN, OUTPUT_GAIN = 1.5, 10.0
-"""Over He's scale, per layer and at the end: gradient norms reach hundreds to ten thousands."""
+GAIN = 1.5
+"""Over He's scale, per layer."""
+TARGET_NORM = 1000.0
+"""Geometric mean of the gradient norms of a network."""
 SMALLEST_NORM, LARGEST_NORM = 10.0, 1e5
 """Between these, two decimals or five digits carry at least four significant ones."""
 CLEAR_MARGIN = 0.05
-"""Least relative difference, at some layer, between the right norms and each wrong quantity."""
-LEAST_SUM = 3e-3
-"""Least sum of a gradient's entries, relative to that of their absolute values: where more cancels, a sum or mean that
-was printed instead of the norm is mostly rounding error, and cannot be named."""
+"""Least relative difference, at some layer, between the right norms and each of `TOLD_APART`."""
 KINK_MARGIN = 1e-5
 """Least distance of a preactivation from zero, relative to its terms: float32 and float64 take the same side."""
 SAME_FOR_VECTORS = frozenset({"spectral", "nuclear"})
 """Norms that equal the right one for a matrix with one row or column."""
+MOST_TRIES = 50
+"""Networks drawn for one task before giving up: most are accepted at once."""
+
+
+class ChallengeError(ProjectError):
+    """No network could be drawn that tells right answers from wrong ones."""
 
 
 def draw_challenge(key: bytes, submission: Submission) -> Challenge:
@@ -47,7 +52,12 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
     Args:
         key: The grading key, secret.
         submission: Only its digest counts.
+
+    Raises:
+        StaleThresholds: Thresholds were measured on another homework.
+        ChallengeError: No network tells right answers from wrong ones.
     """
+    thresholds()  # better no grade than one by the thresholds of another homework
 
     def stream(part: str) -> np.random.Generator:
         seed = hmac.new(key, f"{part} {submission.digest}".encode(), hashlib.sha256).digest()
@@ -91,75 +101,79 @@ def _draw_widths(random: np.random.Generator, depth: int) -> tuple[int, ...]:
 
 
 def _draw_norms(random: np.random.Generator, item: str, widths: tuple[int, ...]) -> NormsTask:
-    """Draw until every wrong norm differs clearly from the right one, on new data and on the homework's own.
+    """Draw until every wrong norm that can come close to the right one differs clearly from it.
 
-    (The homework's own, because a student may have put its data into a tensor outside the function.)
+    Raises:
+        ChallengeError: That never happened.
     """
-    while True:
+    for _ in range(MOST_TRIES):
         network = _draw_rugged(random, widths)
-        if not (_is_clear(network, TRAIN_X, TRAIN_Y) and _off_kinks(network, TRAIN_X).all()):
-            continue
-        x = _draw_inputs(random, network)
-        y = _draw_targets(random, x, spread=float(np.std(forward(network, x))))
-        if _is_clear(network, x, y):
-            return NormsTask(item, network, x, y)
+        unclear = _unclear(network)
+        if not unclear:
+            return NormsTask(item, network)
+    raise ChallengeError(
+        f"none of {MOST_TRIES} networks of widths {'-'.join(map(str, widths))} tells the right gradient norms from "
+        f"{unclear}: see {__name__}"
+    )
 
 
 def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Network:
     """A network whose function is large, centred and full of kinks: gradients are large and far from rank one."""
-    weights, biases = [], []
-    size = 1.0
+    weights: list[FloatArray] = []
+    biases: list[FloatArray] = []
+    activations, size = TRAIN_X[:, None], 1.0
     for fan_in, fan_out in pairwise(widths):
-        weights.append(_signed(random, fan_out, fan_in) * GAIN * math.sqrt(6 / fan_in))
         size *= GAIN
-        biases.append(_signed(random, fan_out) * size)
-    biases[0] = _signed(random, widths[1]) * weights[0][:, 0]  # kinks at inputs between -1 and 1
-    weights[-1] *= OUTPUT_GAIN
-    biases[-1] -= np.mean(forward(_network(weights, biases), TRAIN_X))
+        matrix = _float32(_signed(random, fan_out, fan_in) * GAIN * math.sqrt(6 / fan_in))
+        # In the first layer, kinks at inputs between -1 and 1.
+        bias = _signed(random, fan_out) * (matrix[:, 0] if fan_in == 1 else size)
+        if len(weights) < len(widths) - 2:
+            bias = _off_kinks(activations, matrix, bias)
+        else:
+            bias = bias - np.mean(activations @ matrix.T + bias)
+        weights.append(matrix)
+        biases.append(_float32(bias))
+        activations = np.maximum(activations @ matrix.T + biases[-1], 0.0)
+    # The gradient of a hidden layer grows with the square of the last one.
+    norms = frobenius(gradients(_network(weights, biases)))
+    factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(np.maximum(norms, 1e-300)).mean())))
+    weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
     return _network(weights, biases)
 
 
-def _draw_inputs(random: np.random.Generator, network: Network) -> FloatArray:
-    """Inputs like the homework's, none close to a kink of the network."""
-    x = _float32(_signed(random, SAMPLES))
-    while not (safe := _off_kinks(network, x)).all():
-        x[~safe] = _float32(_signed(random, int(np.sum(~safe))))
-    return x
+def _off_kinks(inputs: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Move the biases of hidden units a little, so that no preactivation is too close to zero.
+
+    Args:
+        inputs: Of the layer, at all training points, shape (n, fan_in).
+        weights: Shape (fan_out, fan_in).
+        bias: Shape (fan_out,).
+    """
+    terms = np.abs(inputs) @ np.abs(weights.T) + np.abs(bias)  # (n, fan_out)
+    moved = bias.copy()
+    for unit, values in enumerate((inputs @ weights.T + bias).T):
+        room = 4 * KINK_MARGIN * terms[:, unit].max()
+        ordered = np.sort([values.min() - 4 * room, *values, values.max() + 4 * room])
+        wide = np.diff(ordered) > room
+        middles = (ordered[:-1] + ordered[1:])[wide] / 2
+        moved[unit] -= middles[np.argmin(np.abs(middles))]
+    return moved
 
 
-def _draw_targets(random: np.random.Generator, x: FloatArray, spread: float) -> FloatArray:
-    """A step function of the input: it moves each gradient in directions of its own."""
-    steps = _signed(random, 8 + _integer(random, 8)) * 2 * spread
-    return _float32(steps[((x + 1) / 2 * len(steps)).astype(int).clip(max=len(steps) - 1)])
-
-
-def _is_clear(network: Network, x: FloatArray, y: FloatArray) -> bool:
-    weight_gradients = gradients(network, x, y)
+def _unclear(network: Network) -> str:
+    """What the network does not tell from the right norms, or empty."""
+    weight_gradients = gradients(network)
     right = frobenius(weight_gradients)
     if right.min() < SMALLEST_NORM or right.max() > LARGEST_NORM:
-        return False
+        return f"rounded ones, as they lie between {right.min():.2g} and {right.max():.2g}"
     # Gradients of a network with one hidden layer are vectors: there, some norms coincide.
     vectors = all(1 in weights.shape for weights in network.weights)
     wrong = wrong_norms(network, weight_gradients)
-    if np.min(np.abs(wrong["sum"]) / wrong["l1"]) < LEAST_SUM:
-        return False
-    return all(
-        np.max(np.abs(values / right - 1)) >= CLEAR_MARGIN
-        for name, values in wrong.items()
-        if not (vectors and name in SAME_FOR_VECTORS)
-    )
-
-
-def _off_kinks(network: Network, x: FloatArray) -> NDArray[np.bool_]:
-    """Whether all preactivations of hidden units keep their distance from zero, shape (n,)."""
-    safe = np.ones(len(x), dtype=bool)
-    activations = x[:, None]
-    for weights, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        preactivations = activations @ weights.T.astype(np.float64) + bias
-        terms = np.abs(activations) @ np.abs(weights.T.astype(np.float64)) + np.abs(bias)
-        safe &= np.all(np.abs(preactivations) > KINK_MARGIN * terms, axis=1)
-        activations = np.maximum(preactivations, 0.0)
-    return safe
+    for name in TOLD_APART:
+        clear = np.max(np.abs(wrong[name] / right - 1)) >= CLEAR_MARGIN
+        if not clear and not (vectors and name in SAME_FOR_VECTORS):
+            return f"the wrong quantity {name!r}"
+    return ""
 
 
 # ---------------------------------------------------------------- numbers

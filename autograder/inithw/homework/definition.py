@@ -11,6 +11,7 @@ from inithw.homework.questions import evidence, questions
 from inithw.homework.reference.data import PARAMETERS, WIDTHS
 from inithw.homework.rubric import RUBRIC
 from inithw.homework.term import TERM
+from inithw.homework.thresholds import thresholds
 
 HOMEWORK = Homework(
     title=TERM.title,
@@ -22,6 +23,7 @@ HOMEWORK = Homework(
     worker="inithw.homework.worker.answers",
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),
+    ready=thresholds,
 )
 
 FACTS = {

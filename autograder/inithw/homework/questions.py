@@ -20,7 +20,7 @@ from inithw.homework.records import (
     Network,
     WeightSample,
 )
-from inithw.homework.reference.data import WIDTHS
+from inithw.homework.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
 
 REWRITTEN = LayerTask(WIDTHS[1], WIDTHS[1], 1)
 """The layer whose weights are 1 before `better_init`, not NaN."""
@@ -54,7 +54,7 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
             Question(
                 name=_printout(index),
                 handler="norms",
-                arrays=(*_flat(task.network), task.x, task.y),
+                arrays=(*_flat(task.network), TRAIN_X, TRAIN_Y),
                 details={"widths": task.network.widths},
                 read=lambda reply: reply.text("text", _PRINTED_LIMIT),
             )

@@ -42,19 +42,15 @@ class ForwardTask:
 
 @dataclass(frozen=True, slots=True)
 class NormsTask:
-    """Call `print_gnorms` on `network`, with `x` and `y` as the training data.
+    """Call `print_gnorms` on `network`, with the homework's training data.
 
     Attributes:
         item: The rubric item that this network serves, `q2.norms` or `q2.general`.
         network: Any depth and width.
-        x: Inputs, shape (1500,), float64 holding float32 values.
-        y: Targets, shape (1500,), float64 holding float32 values.
     """
 
     item: str
     network: Network
-    x: FloatArray
-    y: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +164,7 @@ class InitEvidence:
     forward_error: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # equal when the same object: arrays have no plain equality
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a verdict rests on; see `inithw.engine.records.Evidence`.
 

@@ -39,7 +39,7 @@ RUBRIC = (
     _item(
         "q2.norms",
         "the norms of the gradients",
-        "For new weights and data, the number printed for each weight matrix is its gradient's L2 (Frobenius) norm.",
+        "For new weights, the number printed for each weight matrix is its gradient's L2 (Frobenius) norm.",
         checks.check_norms,
     ),
     _item(

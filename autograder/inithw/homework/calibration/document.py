@@ -3,70 +3,80 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any
 
 import numpy as np
+import pandas
 
 from inithw.engine.records import FloatArray
-from inithw.homework.calibration.families import FAMILIES, ITEMS, TRAINING, Family
-from inithw.homework.calibration.measuring import STATISTICS, Values
-from inithw.homework.calibration.rates import CONFIDENCE, RULE, Measured, Summary, Trained, Verdict, limits, verdicts
-from inithw.homework.reference.data import TEST_LOSS_TARGET
-from inithw.homework.reference.initialization import NETWORKS
-from inithw.homework.reference.thresholds import Thresholds, read_thresholds
+from inithw.homework.asked import NETWORKS
+from inithw.homework.calibration.measuring import Values
+from inithw.homework.calibration.rates import CONFIDENCE, RULE, Measured, Summary, Trained, Verdict, verdicts
+from inithw.homework.families import FAMILIES, Family
+from inithw.homework.statistics import ITEMS, STATISTICS, TRAINING
+from inithw.homework.thresholds import TEST_LOSS_TARGET, Thresholds, measured_on
 
 BEGIN, END = "<!-- begin: written by `inithw calibrate` -->", "<!-- end: written by `inithw calibrate` -->"
 RIGHT_COLOUR, WRONG_COLOUR, GREY = "#0072B2", "#D55E00", "#595959"
 
 
-# ---------------------------------------------------------------- the thresholds file
+# ---------------------------------------------------------------- the files
 
 
-def to_text(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
-    """The content of the thresholds file: JSON with one line for each statistic of each family."""
-    families = ",\n".join(
-        f"  {_json(name)}: {{\n"
-        + "".join(f"   {_json(key)}: {_json(_finite(astuple(value)))},\n" for key, value in of.statistics.items())
-        + f'   "training": {_json(_finite(astuple(of.training)))}\n  }}'
-        for name, of in measured.items()
-    )
-    return (
-        '{\n "generated": "by `inithw calibrate`, never by hand",\n'
-        f' "rule": {json.dumps(RULE, indent=2, ensure_ascii=False)},\n'
-        f' "thresholds": {json.dumps(asdict(thresholds), indent=2)},\n'
-        f' "columns": {_json(list(Summary.__dataclass_fields__))},\n'
-        f' "columns of training": {_json(list(Trained.__dataclass_fields__))},\n'
-        f' "measured": {{\n{families}\n }}\n}}\n'
-    )
-
-
-def from_text(text: str) -> tuple[Thresholds, dict[str, Measured]]:
-    """What `to_text` wrote."""
-    measured = {
-        name: Measured(
-            {key: Summary(*_numbers(values)) for key, values in of.items() if key != "training"},
-            Trained(*_numbers(of["training"])),
-        )
-        for name, of in json.loads(text)["measured"].items()
+def to_text(thresholds: Thresholds) -> str:
+    """The content of the thresholds file: what decides, and what it was measured on."""
+    head = {
+        "generated": "by `inithw calibrate`, never by hand",
+        "rule": RULE,
+        "looks": list(map(astuple, thresholds.looks)),
     }
-    return read_thresholds(text), measured
+    lines = [f" {_json(key)}: {_json(value)}" for key, value in head.items()]
+    lines += [_block("limits", thresholds.limits), _block("measured on", measured_on())]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _block(key: str, values: Mapping[str, Any]) -> str:
+    inner = ",\n".join(f"  {_json(name)}: {_json(value)}" for name, value in values.items())
+    return f" {_json(key)}: {{\n{inner}\n }}"
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _finite(values: tuple[float, ...]) -> list[float | None]:
-    """JSON has no infinity: null stands for it."""
-    return [value if math.isfinite(value) else None for value in values]
+def to_csv(measured: Mapping[str, Measured]) -> str:
+    """What is kept of the measurements: a row for each statistic of each family, and one for its training."""
+    rows = [
+        {"family": family, "statistic": name, **asdict(summary)}
+        for family, of in measured.items()
+        for name, summary in of.statistics.items()
+    ]
+    rows += [{"family": family, "statistic": "training", **asdict(of.training)} for family, of in measured.items()]
+    columns = ["low", "median", "high", "against", "values", "runs", "good", "diverged"]
+    table = pandas.DataFrame(rows).astype({name: "Int64" for name in columns[3:]})
+    return table.sort_values("family", kind="stable", key=lambda names: names.map(list(measured).index)).to_csv(
+        index=False, columns=["family", "statistic", *columns], lineterminator="\n"
+    )
 
 
-def _numbers(values: list[float | None]) -> list:
-    return [math.inf if value is None else value for value in values]
+def from_csv(text: str) -> dict[str, Measured]:
+    """What `to_csv` wrote."""
+    table = pandas.read_csv(StringIO(text)).set_index(["family", "statistic"])
+    measured = {}
+    for family in table.index.unique("family"):
+        of = table.loc[family]
+        statistics = {
+            name: Summary(row["low"], row["median"], row["high"], int(row["against"]), int(row["values"]))
+            for name, row in of.drop(index="training").iterrows()
+        }
+        run = of.loc["training"]
+        measured[family] = Measured(
+            statistics, Trained(int(run["runs"]), int(run["good"]), int(run["diverged"]), run["median"])
+        )
+    return measured
 
 
 # ---------------------------------------------------------------- the tables
@@ -75,7 +85,7 @@ def _numbers(values: list[float | None]) -> list:
 def tables(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
     """Thresholds and error rates in Markdown, between their markers."""
     found = {family.name: verdicts(family, measured[family.name], thresholds.looks) for family in FAMILIES}
-    largest_loss = max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if set(f.full) == set(ITEMS))
+    largest_loss = max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if all(map(f.must_get, ITEMS)))
     largest_pass = max(v.error for of in found.values() for v in of.values() if v.expected == "lost")
     return "\n".join(
         [
@@ -120,7 +130,7 @@ def put_tables(page: str, new: str) -> str:
 
 def _threshold_rows(thresholds: Thresholds, measured: Mapping[str, Measured]) -> list[str]:
     rows = []
-    for name, limit in limits(thresholds).items():
+    for name, limit in thresholds.limits.items():
         statistic = STATISTICS[name]
         right, wrong = nearest(name, measured)
         at = {family: measured[family].statistics[name].median for family in (right, wrong)}
@@ -139,16 +149,16 @@ def nearest(name: str, measured: Mapping[str, Measured]) -> tuple[str, str]:
     def position(family: Family) -> float:
         return sign * measured[family.name].statistics[name].median
 
-    right = max((family for family in FAMILIES if statistic.item in family.full), key=position)
-    wrong = min((family for family in FAMILIES if name in family.caught_by), key=position)
+    right = max((family for family in FAMILIES if family.must_get(statistic.item)), key=position)
+    wrong = min((family for family in FAMILIES if family.caught(name)), key=position)
     return right.name, wrong.name
 
 
 def nearest_in_training(measured: Mapping[str, Measured]) -> tuple[str, str]:
     """The right family with the fewest good networks, and the one with the most that must lose q3.training."""
     share = {family.name: measured[family.name].training.good for family in FAMILIES}
-    right = min((family.name for family in FAMILIES if TRAINING in family.full), key=share.__getitem__)
-    wrong = max((family.name for family in FAMILIES if "training" in family.caught_by), key=share.__getitem__)
+    right = min((family.name for family in FAMILIES if family.must_get(TRAINING)), key=share.__getitem__)
+    wrong = max((family.name for family in FAMILIES if family.caught("training")), key=share.__getitem__)
     return right, wrong
 
 
@@ -167,19 +177,6 @@ def _cell(verdict: Verdict) -> str:
 
 # ---------------------------------------------------------------- the picture
 
-_TITLES = {
-    "offset": "Do the weights lie around zero?",
-    "row_correlation": "Do rows or columns differ?",
-    "layer_correlation": "Do layers differ?",
-    "draw_correlation": "Do calls differ?",
-    "spread": "Does the scale follow the fan?",
-    "gain_low": "Is the gain large enough?",
-    "gain_high": "Is the gain small enough?",
-    "gradient_low": "Are gradients large enough?",
-    "gradient_high": "Are gradients small enough?",
-    "imbalance": "Are the layers balanced?",
-}
-
 
 def picture(thresholds: Thresholds, measured: Mapping[str, Measured], values: Mapping[str, Values]) -> bytes:
     """For each threshold, the right and the wrong family that come closest to it, as a PNG."""
@@ -188,23 +185,28 @@ def picture(thresholds: Thresholds, measured: Mapping[str, Measured], values: Ma
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, grid = plt.subplots(3, 4, figsize=(15, 9.2))
+    columns = 4
+    rows = -(-(len(STATISTICS) + 2) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(15, 3.07 * rows))
     figure.subplots_adjust(left=0.02, right=0.98, top=0.85, bottom=0.06, hspace=0.7, wspace=0.12)
     panels = list(grid.flat)
-    for panel, (name, limit) in zip(panels, limits(thresholds).items(), strict=False):
+    for panel in panels:
+        panel.axis("off")
+    for panel, (name, limit) in zip(panels, thresholds.limits.items(), strict=False):
         families = nearest(name, measured)
         votes = [values[family][name] for family in families]
         judged = [_medians(some, STATISTICS[name].votes) for some in votes]
         _draw_panel(panel, limit, families, judged, votes)
-        panel.set_title(_TITLES[name], fontsize=13, fontweight="bold", pad=8)
+        panel.set_title(STATISTICS[name].title, fontsize=13, fontweight="bold", pad=8)
         panel.set_xlabel(STATISTICS[name].what, fontsize=10.5, color=GREY)
     families = nearest_in_training(measured)
     rates = [measured[family].training.good / measured[family].training.runs for family in families]
     random = np.random.default_rng(0)
-    _draw_panel(panels[10], 0.5, families, [random.binomial(NETWORKS, rate, 4000) / NETWORKS for rate in rates], None)
-    panels[10].set_title("Do most networks train?", fontsize=13, fontweight="bold", pad=8)
-    panels[10].set_xlabel(f"share of networks with test loss below {TEST_LOSS_TARGET:g}", fontsize=10.5, color=GREY)
-    _draw_legend(panels[11])
+    training = panels[len(STATISTICS)]
+    _draw_panel(training, 0.5, families, [random.binomial(NETWORKS, rate, 4000) / NETWORKS for rate in rates], None)
+    training.set_title("Do most networks train?", fontsize=13, fontweight="bold", pad=8)
+    training.set_xlabel(f"share of networks with test loss below {TEST_LOSS_TARGET:g}", fontsize=10.5, color=GREY)
+    _draw_legend(panels[len(STATISTICS) + 1])
     figure.suptitle(
         "Each question of q3 has a threshold between the right answer and the wrong answer that come closest to it",
         fontsize=16,
@@ -229,6 +231,7 @@ def _draw_panel(
     """Histograms of a right and a wrong family; without `votes` the axis is a share, else logarithmic."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+    panel.axis("on")
     if votes is None:
         low, high, edges = 0.0, 1.0, np.linspace(0, 1, 90)
     else:

@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import io
+import json
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from inithw.engine.files import replace_file
 from inithw.engine.records import FloatArray
-from inithw.homework.calibration.families import DRAWS, FAMILIES, GRADIENTS, SCALE, SOURCES, Family, draw_layers
-from inithw.homework.reference.initialization import (
-    BLOCKS,
-    HOMEWORK_LAYERS,
-    NETWORKS,
-    SHAPES,
-    block_statistics,
-    fit_scale,
-)
+from inithw.homework import asked, drawing
+from inithw.homework.asked import BLOCKS, HOMEWORK_LAYERS, NETWORKS, SAME_SHAPE, SHAPES
+from inithw.homework.families import FAMILIES, SOURCES, Family, draw_layers
+from inithw.homework.reference import initialization, network, training
+from inithw.homework.reference.initialization import BlockStatistics, block_statistics, fit_scale
 from inithw.homework.reference.network import initial_gradient_norms
 from inithw.homework.reference.training import train
+from inithw.homework.statistics import STATISTICS, Readings
+from inithw.homework.thresholds import measured_on
 
 SEED = 20_260_101
-
-
-@dataclass(frozen=True, slots=True)
-class Statistic:
-    """A quantity that has a threshold.
-
-    Attributes:
-        item: The rubric item that it decides.
-        votes: How many values of it one submission gives.
-        large: Whether large values, rather than small ones, speak against the claim.
-        what: For the reader of a figure or a table.
-    """
-
-    item: str
-    votes: int
-    large: bool
-    what: str
-
-
-STATISTICS = {
-    "offset": Statistic(DRAWS, BLOCKS, True, "mean of the weights, in standard deviations"),
-    "row_correlation": Statistic(DRAWS, BLOCKS, True, "correlation of rows or columns"),
-    "layer_correlation": Statistic(DRAWS, BLOCKS, True, "correlation of layers"),
-    "draw_correlation": Statistic(DRAWS, BLOCKS, True, "correlation of networks"),
-    "spread": Statistic(SCALE, BLOCKS, True, "spread of std · √fan over layer shapes"),
-    "gain_low": Statistic(SCALE, BLOCKS, False, "gain, std · √fan (lower bound)"),
-    "gain_high": Statistic(SCALE, BLOCKS, True, "gain, std · √fan (upper bound)"),
-    "gradient_low": Statistic(GRADIENTS, NETWORKS, False, "smallest gradient norm of a network"),
-    "gradient_high": Statistic(GRADIENTS, NETWORKS, True, "largest gradient norm of a network"),
-    "imbalance": Statistic(GRADIENTS, NETWORKS, True, "largest over smallest gradient norm"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +48,32 @@ Values = dict[str, FloatArray]
 """Values of each statistic, and of `loss`, of one family."""
 
 
-def measure(sizes: Sizes, jobs: int, on_done: Callable[[int, int], None]) -> dict[str, Values]:
+def measure(sizes: Sizes, jobs: int, cache: Path, on_done: Callable[[int, int], None]) -> dict[str, Values]:
     """Measure all families; the result does not depend on `jobs`.
 
     Args:
         sizes: How much.
         jobs: Processes.
+        cache: Folder that keeps what was measured, so that an interrupted run goes on and an edit of a family's line
+            measures that family only.
         on_done: Called with the number of tasks done and of all tasks.
     """
+    cache.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as pool:
         try:
-            tasks = {pool.submit(*task[1:]): task[0] for task in _tasks(sizes)}
+            tasks = {pool.submit(_kept, cache, task): task for task in _tasks(sizes)}
             for done, _ in enumerate(as_completed(tasks), start=1):
                 on_done(done, len(tasks))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     parts: dict[tuple[str, str], list[Values]] = {}
-    for future, place in tasks.items():
-        parts.setdefault(place, []).append(future.result())
+    for future, task in tasks.items():
+        parts.setdefault((task.kind, task.of), []).append(future.result())
     joined = {place: _joined(values) for place, values in parts.items()}
     return {
         family.name: {
-            **_of_family(family, joined["blocks", family.source]),
-            **joined["gradients", family.name],
+            **_of_family(family, joined["blocks", family.draw.__name__], joined["gradients", family.name]["gradients"]),
             **joined["training", family.name],
         }
         for family in FAMILIES
@@ -109,16 +84,28 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _tasks(sizes: Sizes) -> Iterator[tuple]:
-    """What belongs to which place, and the call that measures it."""
-    for number, family in enumerate(FAMILIES):
-        for part in _parts(sizes.runs, 256):
-            yield ("training", family.name), _training, number, *part
-        for part in _parts(sizes.networks, 10_000):
-            yield ("gradients", family.name), _gradients, number, *part
-    for number, source in enumerate(SOURCES):
-        for part in _parts(sizes.blocks, 500):
-            yield ("blocks", source), _blocks, number, *part
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Some blocks of what one function draws, or some networks of one family.
+
+    Attributes:
+        kind: `blocks`, `gradients` or `training`.
+        of: Name of the drawing function or of the family.
+        start: Number of the first.
+        count: How many.
+    """
+
+    kind: str
+    of: str
+    start: int
+    count: int
+
+
+def _tasks(sizes: Sizes) -> list[_Task]:
+    places = [("training", family.name, sizes.runs, 256) for family in FAMILIES]
+    places += [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
+    places += [("blocks", source, sizes.blocks, 500) for source in SOURCES]
+    return [_Task(kind, of, *part) for kind, of, total, size in places for part in _parts(total, size)]
 
 
 def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -127,60 +114,78 @@ def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(size, total - start)
 
 
-def _random(kind: int, number: int, start: int) -> np.random.Generator:
-    return np.random.default_rng([SEED, kind, number, start])
+def _kept(cache: Path, task: _Task) -> Values:
+    """The values of a task, from the cache if they are there."""
+    file = cache / f"{_key(task)}.npz"
+    if file.exists():
+        with np.load(file) as values:
+            return dict(values)
+    values = {"blocks": _blocks, "gradients": _gradients, "training": _training}[task.kind](task)
+    packed = io.BytesIO()
+    np.savez(packed, **values)  # type: ignore[arg-type]
+    replace_file(file, packed.getvalue())
+    return values
 
 
-def _blocks(number: int, start: int, count: int) -> Values:
-    draw = list(SOURCES.values())[number]
-    random = _random(0, number, start)
+def _key(task: _Task) -> str:
+    """A name that changes with all that the values of a task depend on, code included."""
+    family = next((family for family in FAMILIES if family.name == task.of), None)
+    said = {
+        "task": astuple(task),
+        "on": {name: value for name, value in measured_on().items() if name not in ("families", "test loss target")},
+        "code": [inspect.getsource(module) for module in (drawing, initialization, network, training, asked)],
+        "here": [inspect.getsource(function) for function in (_blocks, _gradients, _training, _networks, _random)],
+        "family": family and [family.draw.__name__, *(f"{family.scale(*shape):.9g}" for shape in SHAPES)],
+    }
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _random(task: _Task) -> np.random.Generator:
+    seed = hashlib.sha256(f"{SEED} {task.kind} {task.of} {task.start}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(seed, "big"))
+
+
+def _blocks(task: _Task) -> Values:
+    draw, random = SOURCES[task.of], _random(task)
     parts = []
-    for _, some in _parts(count, 5):  # so few at once stay in the cache
+    for _, some in _parts(task.count, 5):  # so few at once stay in the cache
         samples = []
         for index, (fan_in, fan_out) in enumerate(SHAPES):
             draws = NETWORKS // BLOCKS if index < HOMEWORK_LAYERS else 1
             samples.append(draw(random, (some * draws, fan_out, fan_in)).reshape(some, draws, fan_out, fan_in))
-        found = block_statistics(samples)
-        parts.append(
-            {
-                "offset": found.offset,
-                "row_correlation": found.row_correlation,
-                "layer_correlation": found.layer_correlation,
-                "draw_correlation": found.draw_correlation,
-                "stds": found.stds,
-            }
-        )
+        parts.append(asdict(block_statistics(samples, HOMEWORK_LAYERS, SAME_SHAPE)))
     return _joined(parts)
-
-
-def _of_family(family: Family, of_source: Values) -> Values:
-    """The block statistics of a family: its source's, and the law that its standard deviations follow."""
-    values = dict(of_source)
-    scales = np.array([family.scale(fan_in, fan_out) for fan_in, fan_out in SHAPES])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        law = fit_scale(values.pop("stds") * scales)
-    return {**values, "spread": law.spread, "gain_low": law.factor, "gain_high": law.factor}
 
 
 def _networks(family: Family, random: np.random.Generator, count: int) -> list[FloatArray]:
     return [draw_layers(family, random, count, fan_in, fan_out) for fan_in, fan_out in SHAPES[:HOMEWORK_LAYERS]]
 
 
-def _gradients(number: int, start: int, count: int) -> Values:
-    norms = initial_gradient_norms(_networks(FAMILIES[number], _random(1, number, start), count))
-    smallest, largest = norms.min(axis=1), norms.max(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {"gradient_low": smallest, "gradient_high": largest, "imbalance": largest / smallest}
+def _gradients(task: _Task) -> Values:
+    return {"gradients": initial_gradient_norms(_networks(_family(task), _random(task), task.count))}
 
 
-def _training(number: int, start: int, count: int) -> Values:
-    random = _random(2, number, start)
-    networks = _networks(FAMILIES[number], random, count)
+def _training(task: _Task) -> Values:
+    random = _random(task)
+    networks = _networks(_family(task), random, task.count)
     losses = [
         train([matrices[first : first + some] for matrices in networks], seed=int(random.integers(2**31)))
-        for first, some in _parts(count, 64)
+        for first, some in _parts(task.count, 64)
     ]
     return {"loss": np.concatenate(losses)}
+
+
+def _family(task: _Task) -> Family:
+    return next(family for family in FAMILIES if family.name == task.of)
+
+
+def _of_family(family: Family, blocks: Values, gradients: FloatArray) -> Values:
+    """All statistics of a family: its scale multiplies what its draw gave."""
+    scales = np.array([family.scale(fan_in, fan_out) for fan_in, fan_out in SHAPES])
+    found = BlockStatistics(**{**blocks, "stds": blocks["stds"] * scales})
+    with np.errstate(divide="ignore", invalid="ignore"):
+        readings = Readings(found, fit_scale(found.stds, SHAPES), gradients)
+    return {name: statistic.of(readings) for name, statistic in STATISTICS.items()}
 
 
 def _joined(parts: list[Values]) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,11 +10,11 @@ import numpy as np
 from scipy import stats
 
 from inithw.engine.records import FloatArray
-from inithw.homework.calibration.families import DRAWS, FAMILIES, ITEMS, TRAINING, Family
-from inithw.homework.calibration.measuring import STATISTICS, Values
-from inithw.homework.reference.data import TEST_LOSS_TARGET
-from inithw.homework.reference.initialization import BLOCKS, NETWORKS
-from inithw.homework.reference.thresholds import Look, Thresholds
+from inithw.homework.asked import BLOCKS, NETWORKS
+from inithw.homework.calibration.measuring import Values
+from inithw.homework.families import FAMILIES, Family
+from inithw.homework.statistics import DRAWS, ITEMS, STATISTICS, TRAINING
+from inithw.homework.thresholds import TEST_LOSS_TARGET, Look, Thresholds
 
 CONFIDENCE = 0.999
 """Of every bound on a rate, one-sided."""
@@ -105,7 +105,11 @@ def summarize(values: Mapping[str, Values]) -> tuple[Thresholds, dict[str, Measu
     return thresholds, {
         family: Measured(
             {
-                name: Summary(*kept[family][name], _against(name, found[name], thresholds), len(found[name]))
+                name: Summary(
+                    *kept[family][name],
+                    against=int(np.count_nonzero(thresholds.against(name, found[name]))),
+                    values=len(found[name]),
+                )
                 for name in STATISTICS
             },
             trained[family],
@@ -130,28 +134,6 @@ def _trained(losses: FloatArray) -> Trained:
     )
 
 
-def _against(name: str, values: FloatArray, thresholds: Thresholds) -> int:
-    limit = limits(thresholds)[name]
-    fine = values <= limit if STATISTICS[name].large else values >= limit
-    return int(np.count_nonzero(~fine))
-
-
-def limits(thresholds: Thresholds) -> dict[str, float]:
-    """The threshold of each of `STATISTICS`."""
-    return {
-        "offset": thresholds.offset,
-        "row_correlation": thresholds.row_correlation,
-        "layer_correlation": thresholds.layer_correlation,
-        "draw_correlation": thresholds.draw_correlation,
-        "spread": thresholds.spread,
-        "gain_low": thresholds.gain[0],
-        "gain_high": thresholds.gain[1],
-        "gradient_low": thresholds.gradient[0],
-        "gradient_high": thresholds.gradient[1],
-        "imbalance": thresholds.imbalance,
-    }
-
-
 def choose_thresholds(medians: Mapping[str, Mapping[str, float]], trained: Mapping[str, Trained]) -> Thresholds:
     """Apply `RULE`.
 
@@ -159,18 +141,12 @@ def choose_thresholds(medians: Mapping[str, Mapping[str, float]], trained: Mappi
         medians: By family, then by statistic.
         trained: By family.
     """
-    at = {name: choose_threshold(name, {family: of[name] for family, of in medians.items()}) for name in STATISTICS}
-    right = [trained[family.name] for family in FAMILIES if TRAINING in family.full]
-    wrong = [trained[family.name] for family in FAMILIES if "training" in family.caught_by]
+    right = [trained[family.name] for family in FAMILIES if family.must_get(TRAINING)]
+    wrong = [trained[family.name] for family in FAMILIES if family.caught("training")]
     return Thresholds(
-        offset=at["offset"],
-        row_correlation=at["row_correlation"],
-        layer_correlation=at["layer_correlation"],
-        draw_correlation=at["draw_correlation"],
-        spread=at["spread"],
-        gain=(at["gain_low"], at["gain_high"]),
-        gradient=(at["gradient_low"], at["gradient_high"]),
-        imbalance=at["imbalance"],
+        limits={
+            name: choose_threshold(name, {family: of[name] for family, of in medians.items()}) for name in STATISTICS
+        },
         looks=choose_looks(
             worst_right=min(rate(of.good, of.runs)[0] for of in right),
             best_wrong=max(rate(of.good, of.runs)[1] for of in wrong),
@@ -183,14 +159,13 @@ def choose_threshold(name: str, medians: Mapping[str, float]) -> float:
     statistic = STATISTICS[name]
     sign = 1 if statistic.large else -1
 
-    def logs(families: Iterator[Family]) -> list[float]:
+    def logs(families: Iterable[Family]) -> list[float]:
         with np.errstate(divide="ignore"):
             return [sign * float(np.log(medians[family.name])) for family in families]
 
-    worst_right = max(logs(family for family in FAMILIES if statistic.item in family.full))
-    nearest_wrong = min(logs(family for family in FAMILIES if name in family.caught_by))
-    undecided = (f for f in FAMILIES if DRAWS in f.full and expected_verdict(f, statistic.item) == "as measured")
-    open_ones = logs(undecided)
+    worst_right = max(logs(family for family in FAMILIES if family.must_get(statistic.item)))
+    nearest_wrong = min(logs(family for family in FAMILIES if family.caught(name)))
+    open_ones = logs(f for f in FAMILIES if f.must_get(DRAWS) and expected_verdict(f, statistic.item) == "as measured")
     stops = sorted([worst_right, nearest_wrong, *(log for log in open_ones if worst_right < log < nearest_wrong)])
     below, above = max(pairwise(stops), key=lambda gap: gap[1] - gap[0])
     return float(f"{np.exp(sign * (below + above) / 2):.3g}")
@@ -292,14 +267,11 @@ def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) 
         low, high = rate(summary.against, summary.values)
         against = high if expected == "full" else summary.against / summary.values
         lost += probability_lost(against, statistic.votes)
-        if name in family.caught_by:
+        if family.caught(name):
             passed = min(passed, probability_not_lost(low, statistic.votes))
     return Verdict(expected, passed if expected == "lost" else min(lost, 1.0))
 
 
 def expected_verdict(family: Family, item: str) -> str:
     """`full`, `lost` or `as measured`."""
-    if item in family.full:
-        return "full"
-    caught = any(item == (STATISTICS[name].item if name in STATISTICS else TRAINING) for name in family.caught_by)
-    return "lost" if caught else "as measured"
+    return "full" if family.must_get(item) else "lost" if family.must_lose(item) else "as measured"

@@ -5,7 +5,6 @@ from inithw.homework.checks.initialization import (
     check_gradients,
     check_scale,
     check_training,
-    median_test_loss,
 )
 from inithw.homework.checks.network import check_forward, check_layers
 from inithw.homework.checks.norms import check_general, check_norms
@@ -19,5 +18,4 @@ __all__ = [
     "check_norms",
     "check_scale",
     "check_training",
-    "median_test_loss",
 ]

@@ -6,116 +6,117 @@ many networks, and a claim is lost when at least half of them speak against it.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import NDArray
 
 from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
-from inithw.homework.diagnosis import Mistake
+from inithw.homework.asked import SAME_SHAPE
 from inithw.homework.diagnosis.initialization import (
-    BIAS,
-    FIXED_WEIGHTS,
+    MISTAKES,
     name_cause,
     name_draws,
     name_scale,
     repeats_one_network,
 )
 from inithw.homework.records import Evidence, InitEvidence, WeightSample
-from inithw.homework.reference.data import TEST_LOSS_TARGET
-from inithw.homework.reference.initialization import SAME_SHAPE, block_statistics, cut_into_blocks, fit_scale
-from inithw.homework.reference.network import initial_gradient_norms
-from inithw.homework.reference.thresholds import THRESHOLDS
 from inithw.homework.reference.training import train
+from inithw.homework.statistics import Measured, measure
+from inithw.homework.thresholds import TEST_LOSS_TARGET, thresholds
 
 
 def check_draws(evidence: Evidence) -> None:
     """Every weight is freshly drawn: finite, around zero, not constant, independent; biases are zero."""
     init = available(evidence.init)
-    for sample in (*init.networks, *init.layers):
+    seen = measure(init)
+    samples = (*init.networks, *init.layers)
+    for sample in samples:
         if not np.isfinite(sample.weights).all():
             found = f"some weights {_where(sample)} were not finite after better_init; finite ones were expected"
-            raise _lost(found, name_draws(init))
+            raise Lost.because(found, name_draws(init, seen))
         if not np.any(sample.weights != sample.weights.flat[0]):
             found = f"all weights {_where(sample)} were {sample.weights.flat[0]:.3g}; random values were expected"
-            raise _lost(found, name_draws(init))
-    statistics = block_statistics(cut_into_blocks(init))
-    if _most(~(statistics.draw_correlation <= THRESHOLDS.draw_correlation)):
+            raise Lost.because(found, name_draws(init, seen))
+    if _lost(seen, "draw_correlation"):
         draws = len(init.networks[0].weights)
         found = f"{draws} calls of better_init gave weights that repeat; fresh ones were expected at every call"
-        raise _lost(found, name_draws(init))
-    if _most(~(statistics.layer_correlation <= THRESHOLDS.layer_correlation)):
+        raise Lost.because(found, name_draws(init, seen))
+    if _lost(seen, "layer_correlation"):
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
-        found = f"layers {layers} had correlation {_middle(statistics.layer_correlation):.2f}; zero was expected"
-        raise _lost(found, name_draws(init))
-    if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):
+        found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
+        raise Lost.because(found, name_draws(init, seen))
+    if _lost(seen, "row_correlation"):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
-        raise _lost(found, name_draws(init))
-    if _most(~(statistics.offset <= THRESHOLDS.offset)):
-        sample = max((*init.networks, *init.layers), key=lambda sample: abs(_mean(sample)) / _std(sample))
+        raise Lost.because(found, name_draws(init, seen))
+    if _lost(seen, "offset"):
+        sample = max(samples, key=lambda sample: abs(_mean(sample)) / _std(sample))
         found = (
             f"the weights {_where(sample)} had mean {_mean(sample):.3g} and standard deviation {_std(sample):.3g}; "
             "a mean of zero was expected"
         )
-        raise _lost(found, name_draws(init))
-    for sample in (*init.networks, *init.layers):
+        raise Lost.because(found, name_draws(init, seen))
+    for sample in samples:
         if np.any(sample.biases != 0):  # NaN too
-            raise _lost(f"some biases {_where(sample)} were not zero after better_init; zero was expected", BIAS)
+            raise Lost.because(
+                f"some biases {_where(sample)} were not zero after better_init; zero was expected", MISTAKES["q3.bias"]
+            )
 
 
 def check_scale(evidence: Evidence) -> None:
     """The standard deviation is gain / sqrt(fan) over all layer shapes, with one fan rule and an accepted gain."""
     init = available(evidence.init)
-    samples = cut_into_blocks(init)
-    if not all(np.isfinite(sample).all() for sample in samples):
-        raise _lost("some weights were not finite after better_init, so that they have no scale", name_scale(init))
-    stds = block_statistics(samples).stds
-    if not np.all(stds > 0):
-        raise _lost("some layers had weights without any spread, so that they have no scale", name_scale(init))
-    law = fit_scale(stds)
-    if _most(law.spread > THRESHOLDS.spread):
+    seen = measure(init)
+    if not all(seen.finite):
+        found = "some weights were not finite after better_init, so that they have no scale"
+        raise Lost.because(found, name_scale(init, seen))
+    if not np.all(seen.readings.blocks.stds > 0):
+        raise Lost.because(
+            "some layers had weights without any spread, so that they have no scale", name_scale(init, seen)
+        )
+    if _lost(seen, "spread"):
         shapes = (init.networks[1], *init.layers[1:3])
         found = ", ".join(f"{_std(sample):.3g} {_where(sample)}" for sample in shapes)
         message = f"the standard deviations of the weights ({found}) follow no rule gain / sqrt(fan)"
-        raise _lost(message, name_scale(init))
-    low, high = THRESHOLDS.gain
-    if _most((law.factor < low) | (law.factor > high)):
+        raise Lost.because(message, name_scale(init, seen))
+    if _lost(seen, "gain_low") or _lost(seen, "gain_high"):
+        low, high = (thresholds().limits[name] for name in ("gain_low", "gain_high"))
+        gain = _middle(seen.votes("gain_low"))
         message = (
-            f"the weights have standard deviation {_middle(law.factor):.3g} / sqrt(fan); "
-            f"a gain between {low:.2g} and {high:.3g} was expected in place of {_middle(law.factor):.3g}"
+            f"the weights have standard deviation {gain:.3g} / sqrt(fan); "
+            f"a gain between {low:.2g} and {high:.3g} was expected in place of {gain:.3g}"
         )
-        raise _lost(message, name_scale(init))
+        raise Lost.because(message, name_scale(init, seen))
 
 
 def check_gradients(evidence: Evidence) -> None:
     """At initialization, in most networks, the layers' gradient norms neither vanish nor explode, and are balanced."""
-    init = _usable(evidence)
-    norms = initial_gradient_norms([sample.weights for sample in init.networks])
-    smallest, largest = norms.min(axis=1), norms.max(axis=1)
-    low, high = THRESHOLDS.gradient
+    init, seen = _usable(evidence)
+    limits = thresholds().limits
     said = (
-        f"in the median of {len(norms)} fresh networks, gradient norms lay between {_middle(smallest):.2g} and "
-        f"{_middle(largest):.2g}"
+        f"in the median of {len(seen.readings.gradients)} fresh networks, gradient norms lay between "
+        f"{_middle(seen.votes('gradient_low')):.2g} and {_middle(seen.votes('gradient_high')):.2g}"
     )
-    if _most(~(largest <= high)):
-        raise _lost(f"{said}: they explode (at most {high:.3g} was expected)", name_cause(init))
-    if _most(smallest < low):
-        raise _lost(f"{said}: they vanish (at least {low:.2g} was expected)", name_cause(init))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a dead network has no balance
-        imbalance = largest / smallest
-    if _most(~(imbalance <= THRESHOLDS.imbalance)):
+    if _lost(seen, "gradient_high"):
+        message = f"{said}: they explode (at most {limits['gradient_high']:.3g} was expected)"
+        raise Lost.because(message, name_cause(init, seen))
+    if _lost(seen, "gradient_low"):
+        message = f"{said}: they vanish (at least {limits['gradient_low']:.2g} was expected)"
+        raise Lost.because(message, name_cause(init, seen))
+    if _lost(seen, "imbalance"):
         message = (
-            f"{said}: within one network they differ by a factor of {_middle(imbalance):.0f} "
-            f"(at most {THRESHOLDS.imbalance:.0f} was expected)"
+            f"{said}: within one network they differ by a factor of {_middle(seen.votes('imbalance')):.0f} "
+            f"(at most {limits['imbalance']:.0f} was expected)"
         )
-        raise _lost(message, name_cause(init))
+        raise Lost.because(message, name_cause(init, seen))
 
 
 def check_training(evidence: Evidence) -> Figures:
-    """The homework's training loop reaches a median test loss below the target over many fresh seeds."""
-    init = _usable(evidence)
-    losses = _test_losses(evidence)
+    """The homework's training loop reaches a median test loss below the target over many fresh seeds.
+
+    Returns:
+        The median, for those who are curious.
+    """
+    init, seen = _usable(evidence)
+    losses = _test_losses(init, evidence.challenge.judge_seed)
     good = int(np.count_nonzero(losses < TEST_LOSS_TARGET))
     if 2 * good < len(losses):
         diverged = int(np.count_nonzero(np.isinf(losses)))
@@ -123,48 +124,38 @@ def check_training(evidence: Evidence) -> Figures:
             f"{good} of {len(losses)} networks trained from fresh seeds had a test loss below {TEST_LOSS_TARGET:g}, at "
             f"least half were expected; the median was {np.median(losses):.3g}, and {diverged} diverged"
         )
-        raise _lost(message, name_cause(init))
+        raise Lost.because(message, name_cause(init, seen))
     return {"median test loss": float(np.median(losses))}
 
 
-def median_test_loss(evidence: Evidence) -> float | None:
-    """The median final test loss of the networks that `check_training` trained, or None when there are none."""
-    try:
-        _usable(evidence)
-    except Lost:
-        return None
-    return float(np.median(_test_losses(evidence)))
-
-
-@lru_cache(maxsize=4)
-def _test_losses(evidence: Evidence) -> FloatArray:
+def _test_losses(init: InitEvidence, seed: int) -> FloatArray:
     """Train networks until the stopping rule has seen enough; their test losses, shape (networks,)."""
-    init = available(evidence.init)
     losses = np.empty(0)
-    for look in THRESHOLDS.looks:
+    for look in thresholds().looks:
         fresh = [sample.weights[len(losses) : look.runs] for sample in init.networks]
-        losses = np.concatenate([losses, train(fresh, evidence.challenge.judge_seed + len(losses))])
+        losses = np.concatenate([losses, train(fresh, seed + len(losses))])
         if not look.lost_at < np.count_nonzero(losses < TEST_LOSS_TARGET) < look.passed_at:
             break
     return losses
 
 
-def _usable(evidence: Evidence) -> InitEvidence:
+def _usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     """Evidence from which gradients and training can be judged."""
     init = available(evidence.init)
     if init.forward_error:
         raise Lost(f"a network did not run after better_init: {init.forward_error}.")
+    seen = measure(init)
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
-        raise _lost("some weights were not finite after better_init, so that nothing can be computed", name_draws(init))
+        found = "some weights were not finite after better_init, so that nothing can be computed"
+        raise Lost.because(found, name_draws(init, seen))
     # Such as those of a trained network: one run says nothing about fresh seeds.
-    if repeats_one_network(block_statistics(cut_into_blocks(init))):
-        raise _lost("there are no fresh networks to judge", FIXED_WEIGHTS)
-    return init
+    if repeats_one_network(seen):
+        raise Lost.because("there are no fresh networks to judge", MISTAKES["q3.fixed_weights"])
+    return init, seen
 
 
-def _most(against: NDArray[np.bool_]) -> bool:
-    """Whether at least half speak against the claim."""
-    return 2 * int(np.count_nonzero(against)) >= len(against)
+def _lost(seen: Measured, name: str) -> bool:
+    return thresholds().lost(name, seen.votes(name))
 
 
 def _middle(values: FloatArray) -> float:
@@ -181,9 +172,3 @@ def _std(sample: WeightSample) -> float:
 
 def _where(sample: WeightSample) -> str:
     return f"in a layer {sample.fan_in} -> {sample.fan_out}"
-
-
-def _lost(found: str, mistake: Mistake | None) -> Lost:
-    if mistake is None:
-        return Lost(f"{found}.")
-    return Lost(f"{found}: {mistake.what}.", diagnosis=mistake.label, hint=mistake.hint)

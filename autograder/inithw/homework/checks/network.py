@@ -29,12 +29,10 @@ def check_layers(evidence: Evidence) -> None:
     children = _with_own_relus(model.children, expected) if right_function else model.children
     if children == expected and model.parameters == parameters:
         return
-    mistake = name_structure(children, expected, right_function=right_function)
-    raise Lost(
+    raise Lost.because(
         f"{model.variable} has {_count(len(children))} with {model.parameters} parameters, {_listed(model.children)}; "
-        f"{_deviation(children, expected, parameters)}" + (f": {mistake.what}." if mistake else "."),
-        diagnosis=mistake.label if mistake else "",
-        hint=mistake.hint if mistake else "",
+        f"{_deviation(children, expected, parameters)}",
+        name_structure(children, expected, right_function=right_function),
     )
 
 
@@ -48,11 +46,10 @@ def check_forward(evidence: Evidence) -> None:
     mistake = name_structure(model.children, _expected_children(task.network), right_function=False)
     if mistake is None:
         available(model.outputs)
-    because = f": {mistake.what}." if mistake else "."
-    raise Lost(
-        f"given new weights, {model.variable} {worst}{because}",
-        diagnosis=mistake.label if mistake else "",
-        hint=mistake.hint if mistake else "Which step of the forward pass is not a linear layer or max(0, x)?",
+    raise Lost.because(
+        f"given new weights, {model.variable} {worst}",
+        mistake,
+        hint="Which step of the forward pass is not a linear layer or max(0, x)?",
     )
 
 

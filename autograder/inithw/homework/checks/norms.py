@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from inithw.engine.records import FloatArray, Unavailable
 from inithw.engine.verdict import Lost, available
-from inithw.homework.diagnosis.norms import name_norms
+from inithw.homework.diagnosis.norms import MISTAKES, name_norms
 from inithw.homework.printout import SIGNIFICANT_DIGITS, Printout, read_printout
 from inithw.homework.records import Evidence, NormsTask
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius
 
@@ -25,27 +24,21 @@ def check_general(evidence: Evidence) -> None:
     like_homework = [part for task, part in _asked(evidence, "q2.norms") if isinstance(part, Unavailable)]
     others = [part for task, part in _asked(evidence, "q2.general") if isinstance(part, Unavailable)]
     if others and not like_homework and others[0].state == "not reached":
-        raise Lost(
-            f"on a network of other depth or width, {others[0].reason}.",
-            diagnosis="q2.one_network",
-            hint="It ran on the homework's network: what in print_gnorms assumes its number of layers or their sizes?",
-        )
+        raise Lost.because(f"on a network of other depth or width, {others[0].reason}", MISTAKES["q2.one_network"])
     _check(evidence, "q2.general")
 
 
 def _check(evidence: Evidence, item: str) -> None:
     asked = [(task, read_printout(available(part), len(task.network.weights))) for task, part in _asked(evidence, item)]
     for task, printout in asked:
-        right = frobenius(gradients(task.network, task.x, task.y))
-        # Who has put the homework's data into tensors outside the function computes the gradients on those.
-        if printout.shows(right) or printout.shows(frobenius(gradients(task.network, TRAIN_X, TRAIN_Y))):
+        right = frobenius(gradients(task.network))
+        if printout.shows(right):
             continue
-        mistake = name_norms(asked)
-        because = f": this is {mistake.what}." if mistake and mistake.what else "."
-        raise Lost(
-            f"for fresh weights and data, print_gnorms {_found(printout, right)} (network {_described(task)}){because}",
-            diagnosis=mistake.label if mistake else "",
-            hint=mistake.hint if mistake else "Which quantity is it? Compute it by hand for a matrix with two entries.",
+        raise Lost.because(
+            f"for fresh weights, print_gnorms {_found(printout, right)} (network {_described(task)})",
+            name_norms(asked),
+            this_is="this is ",
+            hint="Which quantity is it? Compute it by hand for a matrix with two entries.",
         )
 
 

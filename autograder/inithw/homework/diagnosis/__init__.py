@@ -1,21 +1,13 @@
-"""Names the mistake behind a lost item, in the student's language and without giving the answer away."""
+"""Names the mistake behind a lost item: one table for each question, from which tests and docs are made, too."""
 
-from __future__ import annotations
+from inithw.engine.verdict import Mistake
+from inithw.homework.diagnosis import initialization, network, norms
 
-from dataclasses import dataclass
+MISTAKES: dict[str, Mistake] = network.MISTAKES | norms.MISTAKES | initialization.MISTAKES
+"""Everything that can be named, by label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A recognized mistake.
-
-    Attributes:
-        label: Fixed label, `q2.spectral`.
-        what: What was done, a phrase that completes "this is ..." or a sentence's second half; empty where the
-            message about the evidence says it all.
-        hint: The idea to look at, without the answer.
-    """
-
-    label: str
-    what: str
-    hint: str
+def mistakes_table() -> str:
+    """All mistakes in Markdown, for docs/grading.md."""
+    rows = [f"| {mistake.label} | {mistake.what} | {mistake.hint} |" for mistake in MISTAKES.values()]
+    return "\n".join(["| name | what was found | the hint |", "|---|---|---|", *rows])

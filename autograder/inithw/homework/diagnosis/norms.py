@@ -1,4 +1,4 @@
-"""Names the quantity that was printed in place of the L2 norm of each weight gradient."""
+"""q2: names the quantity that was printed in place of the L2 norm of each weight gradient."""
 
 from __future__ import annotations
 
@@ -7,93 +7,101 @@ from collections.abc import Sequence
 import numpy as np
 
 from inithw.engine.records import FloatArray
-from inithw.homework.diagnosis import Mistake
+from inithw.engine.verdict import Mistake, registry
 from inithw.homework.printout import Printout
 from inithw.homework.records import NormsTask
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius, wrong_norms
 
 _ENTRIES = "The L2 norm of a matrix is that of one long vector holding all its entries."
-_MISTAKES = {
-    "spectral": Mistake(
+MISTAKES = registry(
+    Mistake(
         "q2.spectral",
         "the spectral norm (largest singular value) of each gradient",
         f"{_ENTRIES} Look up what `ord=2` means for a matrix in the function that you call.",
     ),
-    "squared": Mistake(
+    Mistake(
         "q2.squared",
         "the square of each norm",
         "Compare with the definition of the L2 norm: which last step is missing?",
     ),
-    "parameter": Mistake(
+    Mistake(
         "q2.parameter",
         "the norm of each weight matrix itself",
         "After loss.backward(), where does PyTorch keep the gradient of a parameter?",
     ),
-    "sum": Mistake(
+    Mistake(
         "q2.sum",
         "the plain sum over the entries of each gradient",
         "Entries of both signs cancel in it: can a norm do that?",
     ),
-    "mean": Mistake(
+    Mistake(
         "q2.mean", "a mean over the entries of each gradient", "A norm adds up contributions; it does not average."
     ),
-    "l1": Mistake(
+    Mistake(
         "q2.l1", "the L1 norm (sum of absolute values) of each gradient", "Which power of the entries belongs to L2?"
     ),
-    "max": Mistake("q2.max", "the largest entry of each gradient", _ENTRIES),
-    "std": Mistake(
+    Mistake("q2.max", "the largest entry of each gradient", _ENTRIES),
+    Mistake(
         "q2.std",
         "the standard deviation of each gradient's entries",
         "Compare with the definition of the L2 norm: does it subtract a mean, or divide by the number of entries?",
     ),
-    "rms": Mistake(
+    Mistake(
         "q2.rms",
         "the root mean square of each gradient's entries",
         "Compare with the definition of the L2 norm: does it depend on the number of entries?",
     ),
-    "running_total": Mistake(
+    Mistake(
         "q2.running_total",
         "a running total over the layers",
         "Each weight matrix has a norm of its own: what is carried over from one turn of the loop to the next?",
     ),
-    "global_total": Mistake(
+    Mistake(
         "q2.global_total",
         "one norm over the gradients of all layers together",
         "Each weight matrix has a norm of its own.",
     ),
-    "nuclear": Mistake(
+    Mistake(
         "q2.nuclear",
         "the nuclear norm (sum of singular values) of each gradient",
         f"{_ENTRIES} Look up which norm your function computes for a matrix.",
     ),
-}
+    Mistake(
+        "q2.no_numbers",
+        "no number was printed",
+        "print_gnorms has to print each norm, or return them, every time that it is called.",
+        said=False,
+    ),
+    Mistake(
+        "q2.many_numbers",
+        "so many numbers were printed that some are right by chance",
+        "Print one number for each weight matrix: take out what was printed to try things.",
+        said=False,
+    ),
+    Mistake(
+        "q2.one_network",
+        "it ran on networks of the homework's shape only",
+        "It ran on the homework's network: what in print_gnorms assumes its number of layers or their sizes?",
+        said=False,
+    ),
+    Mistake(
+        "q2.hard_coded",
+        "the same text for every network",
+        "Numbers copied from one run say nothing about the next: compute them from param.grad.",
+    ),
+    Mistake(
+        "q2.too_few_digits",
+        "the right norm, rounded to too few digits to tell it from other quantities",
+        "Print at least four significant digits.",
+    ),
+    Mistake(
+        "q2.same_factor",
+        "every norm times the same factor",
+        "Of which loss is this the gradient? print_gnorms uses the mean over all training data.",
+    ),
+)
 _SAME_MISTAKE = {"mean_abs": "mean", "running_norm": "running_total"}
-_NO_NUMBERS = Mistake(
-    "q2.no_numbers",
-    "",
-    "print_gnorms has to print each norm, or return them, every time that it is called.",
-)
-_MANY_NUMBERS = Mistake(
-    "q2.many_numbers",
-    "",
-    "Print one number for each weight matrix: take out what was printed to try things.",
-)
-_HARD_CODED = Mistake(
-    "q2.hard_coded",
-    "the same text for every network",
-    "Numbers copied from one run say nothing about the next: compute them from param.grad.",
-)
-_TOO_FEW_DIGITS = Mistake(
-    "q2.too_few_digits",
-    "the right norm, rounded to too few digits to tell it from other quantities",
-    "Print at least four significant digits.",
-)
-_SAME_FACTOR = Mistake(
-    "q2.same_factor",
-    "every norm times the same factor",
-    "Of which loss is this the gradient? print_gnorms uses the mean over all training data.",
-)
 
 
 def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
@@ -104,24 +112,24 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     """
     printouts = [printout for _task, printout in asked]
     if not any(printout.claims for printout in printouts):
-        return _NO_NUMBERS
+        return MISTAKES["q2.no_numbers"]
     if any(printout.crowded for printout in printouts):
-        return _MANY_NUMBERS
+        return MISTAKES["q2.many_numbers"]
     if len(asked) > 1 and len({tuple(number.text for number in printout.claims) for printout in printouts}) == 1:
-        return _HARD_CODED
-    weight_gradients = [gradients(task.network, task.x, task.y) for task, _printout in asked]
+        return MISTAKES["q2.hard_coded"]
+    weight_gradients = [gradients(task.network) for task, _printout in asked]
     rights = [frobenius(matrices) for matrices in weight_gradients]
     wrongs = [
         wrong_norms(task.network, matrices) for (task, _printout), matrices in zip(asked, weight_gradients, strict=True)
     ]
     for name in wrongs[0]:
         if _all_show(printouts, [wrong[name] for wrong in wrongs]):
-            return _MISTAKES[_SAME_MISTAKE.get(name, name)]
+            return MISTAKES[f"q2.{_SAME_MISTAKE.get(name, name)}"]
     if all(_one_number(printout, right) for printout, right in zip(printouts, rights, strict=True)):
-        return _MISTAKES["global_total"]  # with the biases, perhaps
+        return MISTAKES["q2.global_total"]  # with the biases, perhaps
     if any(_all_show(printouts, rights, digits) for digits in (3, 2, 1)):
-        return _TOO_FEW_DIGITS
-    return _SAME_FACTOR if _one_factor(printouts, rights) else None
+        return MISTAKES["q2.too_few_digits"]
+    return MISTAKES["q2.same_factor"] if _one_factor(printouts, rights) else None
 
 
 def _all_show(printouts: Sequence[Printout], norms: Sequence[FloatArray], digits: int | None = None) -> bool:

@@ -16,9 +16,9 @@ PARAMETERS = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(WIDTHS))
 TRAIN_N, TEST_N, NOISE = _DATA.train, _DATA.test, _DATA.noise
 LEARNING_RATE, MOMENTUM = _TRAINING.learning_rate, _TRAINING.momentum
 BATCH_SIZE, STEPS = _TRAINING.batch_size, _TRAINING.steps
-TEST_LOSS_TARGET = 0.02
+FUNCTION_SEED, DATA_SEED = _DATA.function_seed, _DATA.data_seed
 
-F_TRUE_PARAMS: FloatArray = np.random.RandomState(_DATA.function_seed).rand(_DATA.frequencies) * 2.0 - 1.0
+F_TRUE_PARAMS: FloatArray = np.random.RandomState(FUNCTION_SEED).rand(_DATA.frequencies) * 2.0 - 1.0
 
 
 def f_true(x: FloatArray) -> FloatArray:
@@ -28,7 +28,7 @@ def f_true(x: FloatArray) -> FloatArray:
 
 
 def _training_data() -> tuple[FloatArray, FloatArray]:
-    random = np.random.RandomState(_DATA.data_seed)
+    random = np.random.RandomState(DATA_SEED)
     x = random.uniform(low=-1.0, high=1.0, size=TRAIN_N)
     return x, f_true(x) + random.randn(TRAIN_N) * NOISE
 

@@ -6,47 +6,23 @@ false verdict is the tail of a binomial distribution, whatever the distribution 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 
 from inithw.engine.records import FloatArray
-from inithw.homework.records import InitEvidence, LayerTask
-from inithw.homework.reference.data import WIDTHS
 
-BLOCKS = 8
-NETWORKS = 256
-LAYER_TASKS = (
-    LayerTask(64, 64, BLOCKS),
-    LayerTask(32, 512, BLOCKS),
-    LayerTask(512, 32, BLOCKS),
-    LayerTask(16, 256, BLOCKS),
-    LayerTask(256, 16, BLOCKS),
-)
-"""Shapes other than the homework's, most far from square: there, rules on the fans differ."""
-SHAPES = (*pairwise(WIDTHS), *((task.fan_in, task.fan_out) for task in LAYER_TASKS))
-"""(fan_in, fan_out) of every sample in a block: the homework's five layers, then one of each task."""
-HOMEWORK_LAYERS = len(WIDTHS) - 1
-SAME_SHAPE = (1, 2, 3)
-"""The homework's layers of one shape, 20 -> 20."""
-
-_FAN_IN, _FAN_OUT = np.array(SHAPES, dtype=np.float64).T
-FANS: dict[str, FloatArray] = {
-    "fan_in": _FAN_IN,
-    "fan_out": _FAN_OUT,
-    "average": (_FAN_IN + _FAN_OUT) / 2,
-    "max": np.maximum(_FAN_IN, _FAN_OUT),
+Shapes = Sequence[tuple[int, int]]
+"""(fan_in, fan_out) of each sample."""
+FANS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+    "fan_in": lambda fan_in, _fan_out: fan_in,
+    "fan_out": lambda _fan_in, fan_out: fan_out,
+    "average": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
+    "max": np.maximum,
 }
-"""What a rule may take as the fan of each of `SHAPES`, shape (samples,)."""
-
-
-def cut_into_blocks(init: InitEvidence) -> list[FloatArray]:
-    """The weights of every sample in `SHAPES`, shape (BLOCKS, draws, fan_out, fan_in) each."""
-    return [
-        sample.weights.reshape(BLOCKS, -1, sample.fan_out, sample.fan_in) for sample in (*init.networks, *init.layers)
-    ]
+"""What a rule may take as the fan of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +46,24 @@ class BlockStatistics:
     stds: FloatArray
 
 
-def block_statistics(samples: Sequence[FloatArray]) -> BlockStatistics:
+def block_statistics(samples: Sequence[FloatArray], homework_layers: int, alike: Sequence[int]) -> BlockStatistics:
     """Measure blocks; a statistic is NaN where it has no value (a layer of zeros).
 
     Args:
-        samples: Finite weights of each of `SHAPES`, shape (blocks, draws, fan_out, fan_in).
+        samples: Finite weights, the homework's layers first, shape (blocks, draws, fan_out, fan_in) each.
+        homework_layers: How many of them belong to networks, draw by draw.
+        alike: Which of these have one shape.
     """
     samples = [sample.astype(np.float64) for sample in samples]
     means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
     # Correlated are deviations from the mean: weights to one side of zero would all seem alike.
     samples = [sample - sample.mean(axis=(1, 2, 3), keepdims=True) for sample in samples]
-    networks = samples[:HOMEWORK_LAYERS]
+    networks = samples[:homework_layers]
     stds = np.sqrt(np.stack([_mean_square(sample) for sample in samples], axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = [
             np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / (stds[:, a] * stds[:, b])
-            for a, b in combinations(SAME_SHAPE, 2)
+            for a, b in combinations(alike, 2)
         ]
         return BlockStatistics(
             offset=np.max(np.abs(means) / stds, axis=1),
@@ -125,14 +103,17 @@ class ScaleLaw:
     spread: FloatArray
 
 
-def fit_scale(stds: FloatArray, exponent: float = 0.5) -> ScaleLaw:
+def fit_scale(stds: FloatArray, shapes: Shapes, exponent: float = 0.5) -> ScaleLaw:
     """Find the fan under which std * fan^exponent varies least from shape to shape.
 
     Args:
-        stds: Positive, shape (blocks, samples), samples as in `SHAPES`.
+        stds: Positive, shape (blocks, samples).
+        shapes: Of the samples.
         exponent: 1/2 for a gain divided by the square root of the fan.
     """
-    logs = np.log(stds)[:, None, :] + exponent * np.log(list(FANS.values()))  # (blocks, rules, samples)
+    fan_in, fan_out = np.array(shapes, dtype=np.float64).T
+    fans = np.stack([fan(fan_in, fan_out) for fan in FANS.values()])  # (rules, samples)
+    logs = np.log(stds)[:, None, :] + exponent * np.log(fans)  # (blocks, rules, samples)
     spreads = np.ptp(logs, axis=2)
     best = np.argmin(spreads, axis=1)
     block = np.arange(len(stds))

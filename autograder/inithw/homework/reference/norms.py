@@ -15,6 +15,11 @@ def frobenius(matrices: Sequence[FloatArray]) -> FloatArray:
     return np.array([np.sqrt(np.sum(np.square(matrix, dtype=np.float64))) for matrix in matrices])
 
 
+TOLD_APART = ("spectral", "nuclear", "squared", "l1", "max", "running_total", "running_norm", "global_total")
+"""Wrong quantities that can come close to the right one in every layer at once: networks are drawn so that these do
+not. The others, which are only named, could do so by chance alone."""
+
+
 def wrong_norms(network: Network, weight_gradients: Sequence[FloatArray]) -> dict[str, FloatArray]:
     """What a mistaken answer prints instead, by name; shape (layers,) each."""
     right = frobenius(weight_gradients)

@@ -1,0 +1,195 @@
+"""The initializations that the rulings speak of, one line each, and what each must get: policy, for staff to edit."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from inithw.engine.records import FloatArray
+from inithw.homework.drawing import (
+    Draw,
+    equal_rows,
+    half_normal,
+    identity,
+    normal,
+    ones,
+    orthogonal,
+    positive,
+    seeded,
+    sparse,
+    truncated,
+    uniform,
+)
+from inithw.homework.statistics import ITEMS, STATISTICS, TRAINING
+
+Scale = Callable[[int, int], float]
+"""The factor for a layer, from fan_in and fan_out."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One way to initialize.
+
+    Attributes:
+        name: In words.
+        draw: What is drawn.
+        scale: What a drawn layer is multiplied by.
+        full: Items that it must get, as words (`draws scale`); what is neither here nor lost is as measured.
+        caught_by: Statistics, as words, at least one for each item that it must lose; `training` for q3.training.
+
+    Raises:
+        ValueError: There is no such item or statistic.
+    """
+
+    name: str
+    draw: Draw
+    scale: Scale
+    full: str = ""
+    caught_by: str = ""
+
+    def __post_init__(self) -> None:
+        known = {*STATISTICS, "training"}
+        if unknown := [word for word in self.caught_by.split() if word not in known]:
+            raise ValueError(f"family {self.name!r}: no statistic is called {', '.join(unknown)}")
+        if unknown := [word for word in self.full.split() if f"q3.{word}" not in ITEMS]:
+            raise ValueError(f"family {self.name!r}: no item is called {', '.join(unknown)}")
+        if twice := [item for item in ITEMS if self.must_get(item) and self.must_lose(item)]:
+            raise ValueError(f"family {self.name!r} must both get and lose {', '.join(twice)}")
+
+    def must_get(self, item: str) -> bool:
+        """Whether it must get this item, `q3.draws`."""
+        return item.removeprefix("q3.") in self.full.split()
+
+    def must_lose(self, item: str) -> bool:
+        """Whether it must lose this item."""
+        return any(
+            item == (TRAINING if name == "training" else STATISTICS[name].item) for name in self.caught_by.split()
+        )
+
+    def caught(self, name: str) -> bool:
+        """Whether the statistic `name`, or `training`, must catch it."""
+        return name in self.caught_by.split()
+
+
+def by_in(gain: float) -> Scale:
+    """gain / √fan_in."""
+    return lambda i, _o: gain / math.sqrt(i)
+
+
+def by_out(gain: float) -> Scale:
+    """gain / √fan_out."""
+    return lambda _i, o: gain / math.sqrt(o)
+
+
+def average(gain: float) -> Scale:
+    """gain / √((fan_in + fan_out) / 2)."""
+    return lambda i, o: gain / math.sqrt((i + o) / 2)
+
+
+def larger(gain: float) -> Scale:
+    """gain / √max(fan_in, fan_out)."""
+    return lambda i, o: gain / math.sqrt(max(i, o))
+
+
+def std(value: float) -> Scale:
+    """The same for every layer."""
+    return lambda _i, _o: value
+
+
+ROOT2, ROOT3 = math.sqrt(2), math.sqrt(3)
+REPEATS = "draw_correlation row_correlation training"
+ALL = "draws scale gradients training"
+VANISHES = "spread gradient_low training"
+EXPLODES = "gradient_high training"
+
+# fmt: off
+FAMILIES = (
+    # name, draw, scale, full, caught by
+    # ------------------------------------------------ right
+    Family("He normal", normal, by_in(ROOT2), ALL),
+    Family("He uniform", uniform, by_in(ROOT2), ALL),
+    Family("He truncated", truncated, by_in(ROOT2), ALL),
+    Family("LeCun normal", normal, by_in(1), ALL),
+    Family("LeCun uniform", uniform, by_in(1), ALL),
+    Family("LeCun truncated", truncated, by_in(1), ALL),
+    Family("Xavier normal", normal, average(1), ALL),
+    Family("Xavier uniform", uniform, average(1), ALL),
+    Family("Xavier truncated", truncated, average(1), ALL),
+    Family("Xavier, gain √2, normal", normal, average(ROOT2), ALL),
+    Family("Xavier, gain √2, uniform", uniform, average(ROOT2), ALL),
+    Family("Xavier, gain √2, truncated", truncated, average(ROOT2), ALL),
+    Family("gain 1, larger fan, normal", normal, larger(1), ALL),
+    Family("gain 1, larger fan, uniform", uniform, larger(1), ALL),
+    Family("gain 1, larger fan, truncated", truncated, larger(1), ALL),
+    Family("gain √2, larger fan, normal", normal, larger(ROOT2), ALL),
+    Family("gain √2, larger fan, uniform", uniform, larger(ROOT2), ALL),
+    Family("gain √2, larger fan, truncated", truncated, larger(ROOT2), ALL),
+    Family("PyTorch's default U(±1/√in)", uniform, by_in(1 / ROOT3), ALL),
+    Family("U(±√(2/in))", uniform, by_in(ROOT2 / ROOT3), ALL),
+    Family("orthogonal", orthogonal, std(1), ALL),
+    Family("orthogonal, gain √2", orthogonal, std(ROOT2), ALL),
+    # ------------------------------------------------ wrong scales
+    Family("He fan_out normal", normal, by_out(ROOT2), "draws scale", "training"),
+    Family("He fan_out uniform", uniform, by_out(ROOT2), "draws scale", "training"),
+    Family("std 0.1 everywhere, normal", normal, std(0.1), "draws", "spread"),
+    Family("std 0.1 everywhere, uniform", uniform, std(0.1), "draws", "spread"),
+    Family("std 0.2 everywhere, normal", normal, std(0.2), "draws", "spread"),
+    Family("std 0.2 everywhere, uniform", uniform, std(0.2), "draws", "spread"),
+    Family("std 0.3 everywhere, normal", normal, std(0.3), "draws", "spread"),
+    Family("std 0.3 everywhere, uniform", uniform, std(0.3), "draws", "spread"),
+    Family("std √(2/20) everywhere", normal, std(math.sqrt(2 / 20)), "draws", "spread"),
+    Family("root missing, std 2/in, normal", normal, lambda i, o: 2 / i, "draws", "spread imbalance"),
+    Family("root missing, std 2/in, uniform", uniform, lambda i, o: 2 / i, "draws", "spread imbalance"),
+    Family("root missing, std 1/in", normal, lambda i, o: 1 / i, "draws", "spread imbalance"),
+    Family("root missing, std 2/(in+out), normal", normal, lambda i, o: 2 / (i + o), "draws", "spread"),
+    Family("root missing, std 2/(in+out), uniform", uniform, lambda i, o: 2 / (i + o), "draws", "spread"),
+    Family("std 0.02 everywhere", normal, std(0.02), "draws", VANISHES),
+    Family("std 0.01 everywhere", normal, std(0.01), "draws", VANISHES),
+    Family("naive ±0.03", uniform, std(0.03 / ROOT3), "draws", VANISHES),
+    Family("std 1 everywhere", normal, std(1), "draws", f"spread {EXPLODES}"),
+    Family("naive ±3", uniform, std(ROOT3), "draws", f"spread {EXPLODES}"),
+    Family("gain 2, fan in, normal", normal, by_in(2), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 2, fan in, uniform", uniform, by_in(2), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 2, fan average, normal", normal, average(2), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 2, fan average, uniform", uniform, average(2), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 5/3 (tanh), fan in, normal", normal, by_in(5 / 3), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 5/3 (tanh), fan in, uniform", uniform, by_in(5 / 3), "draws", f"gain_high {EXPLODES}"),
+    Family("gain 1/4, fan in, normal", normal, by_in(1 / 4), "draws", "gain_low"),
+    Family("gain 1/4, fan in, uniform", uniform, by_in(1 / 4), "draws", "gain_low"),
+    Family("fan inverted, std √(in/2)", normal, lambda i, o: math.sqrt(i / 2), "draws", f"spread {EXPLODES}"),
+    # ------------------------------------------------ wrong draws
+    Family("one-sided, absolute He normal", half_normal, by_in(ROOT2), "", "offset training"),
+    Family("one-sided, U(0, √(6/in))", positive, by_in(math.sqrt(6)), "", "offset training"),
+    Family("one-sided, U(0, 1/in)", positive, lambda i, o: 1 / i, "", "offset training"),
+    Family("one-sided, U(0, 1)", positive, std(1), "", "offset training"),
+    Family("one-sided, U(0, 0.1)", positive, std(0.1), "", "offset training"),
+    Family("ones", ones, std(1), "", REPEATS),
+    Family("all weights 0.1", ones, std(0.1), "", REPEATS),
+    Family("mean and std swapped: all weights √(2/in)", ones, by_in(ROOT2), "", REPEATS),
+    Family("identity", identity, std(1), "", "draw_correlation training"),
+    Family("all rows of a matrix equal", equal_rows, by_in(ROOT2), "", "row_correlation"),
+    Family("He normal, seed set inside", seeded, by_in(ROOT2), "", "draw_correlation layer_correlation"),
+    Family("sparse_, std 0.01", sparse, std(0.01), "", "gradient_low"),
+    Family("sparse_, std √(2/in)", sparse, by_in(ROOT2), "", "gradient_low"),
+)
+# fmt: on
+SOURCES: dict[str, Draw] = {family.draw.__name__: family.draw for family in FAMILIES}
+"""Everything that is drawn, by name, once each."""
+
+
+def draw_layers(family: Family, random: np.random.Generator, count: int, fan_in: int, fan_out: int) -> FloatArray:
+    """Initialize `count` layers, shape (count, fan_out, fan_in)."""
+    return family.draw(random, (count, fan_out, fan_in)) * np.float32(family.scale(fan_in, fan_out))
+
+
+def fingerprint() -> str:
+    """What thresholds depend on: changes with any row."""
+    shapes = [(i, o) for i in (1, 7, 20, 300) for o in (1, 7, 20, 300)]
+    rows = [
+        (f.name, f.draw.__name__, [f"{f.scale(*shape):.6g}" for shape in shapes], f.full, f.caught_by) for f in FAMILIES
+    ]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]

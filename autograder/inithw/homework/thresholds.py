@@ -1,0 +1,117 @@
+"""Where right and wrong initializations part: limits that `inithw calibrate` measured, for today's homework only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inithw.engine.records import FloatArray
+from inithw.engine.settings import ProjectError
+from inithw.homework import families
+from inithw.homework.asked import BLOCKS, LAYER_TASKS, NETWORKS
+from inithw.homework.reference import data
+from inithw.homework.statistics import STATISTICS
+
+FILE_NAME = "thresholds.json"
+TEST_LOSS_TARGET = 0.02
+"""A network is good when its test loss is below."""
+
+
+class StaleThresholds(ProjectError):
+    """The thresholds on file were measured on another homework."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When to stop training more networks.
+
+    Attributes:
+        runs: Networks trained so far.
+        lost_at: Lost with so many good ones or fewer.
+        passed_at: Passed with so many good ones or more; `lost_at` + 1 at the last look.
+    """
+
+    runs: int
+    lost_at: int
+    passed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The limits of all statistics, and the stopping rule of training.
+
+    Attributes:
+        limits: By the names of `STATISTICS`, every one.
+        looks: The stopping rule.
+    """
+
+    limits: Mapping[str, float]
+    looks: tuple[Look, ...]
+
+    def __post_init__(self) -> None:
+        if set(self.limits) != set(STATISTICS):
+            raise StaleThresholds(
+                f"the thresholds are those of other statistics ({', '.join(set(self.limits) ^ set(STATISTICS))}): "
+                "run `inithw calibrate`"
+            )
+
+    def against(self, name: str, values: FloatArray) -> NDArray[np.bool_]:
+        """Which values of a statistic speak against the claim; what has no value does."""
+        fine = values <= self.limits[name] if STATISTICS[name].large else values >= self.limits[name]
+        return ~fine
+
+    def lost(self, name: str, votes: FloatArray) -> bool:
+        """Whether at least half of the votes speak against the claim."""
+        return 2 * int(np.count_nonzero(self.against(name, votes))) >= len(votes)
+
+
+def measured_on() -> dict[str, Any]:
+    """Everything of the homework that thresholds depend on, as it is today."""
+    return {
+        "widths": list(data.WIDTHS),
+        "training points": data.TRAIN_N,
+        "test points": data.TEST_N,
+        "noise": data.NOISE,
+        "frequencies": len(data.F_TRUE_PARAMS),
+        "seeds of function and data": [data.FUNCTION_SEED, data.DATA_SEED],
+        "learning rate, momentum": [data.LEARNING_RATE, data.MOMENTUM],
+        "batch size, steps": [data.BATCH_SIZE, data.STEPS],
+        "test loss target": TEST_LOSS_TARGET,
+        "blocks, networks": [BLOCKS, NETWORKS],
+        "layers": [[task.fan_in, task.fan_out, task.draws] for task in LAYER_TASKS],
+        "families": families.fingerprint(),
+    }
+
+
+def read_thresholds(text: str) -> Thresholds:
+    """Read a thresholds file.
+
+    Raises:
+        StaleThresholds: It was measured on another homework than today's.
+    """
+    values = json.loads(text)
+    then, today = values.get("measured on", {}), measured_on()
+    if changed := [name for name in today if then.get(name) != today[name]]:
+        name = changed[0]
+        raise StaleThresholds(
+            f"the thresholds of q3 were measured on another homework ({name}: {then.get(name)}, today {today[name]}): "
+            "run `inithw calibrate`"
+        )
+    return Thresholds(values["limits"], tuple(Look(*look) for look in values["looks"]))
+
+
+@cache
+def thresholds() -> Thresholds:
+    """The thresholds in use.
+
+    Raises:
+        StaleThresholds: They were measured on another homework than today's.
+    """
+    return read_thresholds(resources.files("inithw.homework").joinpath(FILE_NAME).read_text(encoding="utf-8"))
