@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inithw.engine.worker.walls import REQUIRED, WALLS, WallPlan, raise_walls
+from inithw.engine.wire.plan import REQUIRED, WallPlan
+from inithw.engine.worker.walls import WALLS, raise_walls
 
 TOGETHER = "all together"
 _ATTEMPT_SECONDS = 30  # generous: a machine under load
@@ -327,9 +328,9 @@ class _Prober:
             uid=self.uid,
             scratch=scratch,
             readable=tuple(sorted(prefixes)),
-            address_space=_MEMORY,
-            cpu_seconds=_CPU_SECONDS,
-            file_size=_FILE_SIZE,
+            memory_bytes=_MEMORY,
+            total_seconds=_CPU_SECONDS,
+            file_bytes=_FILE_SIZE,
             open_files=_OPEN_FILES,
             processes=_THREADS,
             keep=(keep,),

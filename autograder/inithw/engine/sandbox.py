@@ -7,53 +7,36 @@ import ctypes
 import importlib.util
 import os
 import queue
-import secrets
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from inithw.engine import wire
+from inithw.engine.folders import exceeds, remove_tree, sweep
 from inithw.engine.records import Limits
+from inithw.engine.slots import NoSlotError, Slot, claim_slots
+from inithw.engine.wire.plan import REQUIRED, WallPlan
 
-_FIRST_UID = 64000
-_SLOTS = 900  # up to 64899: no system gives these numbers to people, and rootless containers end at 65535
 _START_SECONDS = 120
 _CONTROL_SECONDS = 30
 _WATCH_SECONDS = 0.25
 _REPLY_LIMIT = 1 << 16
 _OPEN_FILES = 64
-_DEEPEST = 40  # folders within the scratch folder
+_PACKAGE = str(Path(__file__).parents[1])
 _PR_SET_DUMPABLE = 4
 _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}  # real-time signals have none
 
 
 class SandboxError(Exception):
     """The sandbox itself failed: never the student's fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """What one worker at a time has for itself on this machine.
-
-    Attributes:
-        uid: The user it becomes; None without root.
-        cpu: The only processor it may use, so that its threads starve nobody; None where that cannot be said.
-        claim: Held open as long as the slot is ours: no other grader on this machine takes the same one.
-    """
-
-    uid: int | None = None
-    cpu: int | None = None
-    claim: socket.socket | None = None
 
 
 class Worker:
@@ -63,7 +46,6 @@ class Worker:
         connection: Where it answers.
         walls: For each wall `up`, or `down: ` and the reason.
         stopped_because: Why it ended, once it has.
-        peak_kilobytes: Most memory it had in use, once it has ended.
 
     Raises:
         SandboxError: It could not be started, or a wall that must be up is not.
@@ -76,40 +58,25 @@ class Worker:
         self._end_lock = threading.Lock()
         self.walls: dict[str, str] = {}
         self.stopped_because = ""
-        self.peak_kilobytes = 0
 
     def __enter__(self) -> Worker:
-        self._slot = self._sandbox.slots.get()
-        try:
-            self._start()
-        except BaseException:
-            self._sandbox.slots.put(self._slot)
-            raise
-        return self
-
-    def _start(self) -> None:
-        self.scratch = Path(tempfile.mkdtemp(prefix="inithw-"))
-        try:
-            if self._slot.uid is not None:
-                os.chown(self.scratch, self._slot.uid, self._slot.uid)
+        with contextlib.ExitStack() as undo:
+            self._slot = self._sandbox.slots.get()
+            undo.callback(self._sandbox.slots.put, self._slot)
+            self.scratch = Path(tempfile.mkdtemp(prefix="inithw-"))
+            undo.callback(self._clear)
             self.connection, child_end = socket.socketpair()
+            undo.callback(self.connection.close)
             with child_end:
                 self.pid = self._sandbox.spawn(self._plan(), child_end)
-        except BaseException:
-            remove_tree(self.scratch)
-            raise
-        try:
+            undo.callback(self.end)
             self.walls = self._walls()
-        except BaseException:
-            self.end()
-            self._clear()
-            raise
+            self._undo = undo.pop_all()
         threading.Thread(target=self._watch, daemon=True).start()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
-        self._clear()
-        self._sandbox.slots.put(self._slot)
+        self._undo.close()
 
     def end(self, because: str = "") -> None:
         """Kill the process and whatever else runs under its user."""
@@ -119,7 +86,6 @@ class Worker:
             self.stopped_because = because
             self._ended.set()
             status = self._sandbox.end(self.pid, self._slot.uid)
-        self.peak_kilobytes = int(status.get("peak_kilobytes", 0))
         if not because:
             self.stopped_because = _exit_reason(int(status.get("status", 0)))
 
@@ -133,21 +99,22 @@ class Worker:
             raise SandboxError(f"{reply['refused']} (`inithw doctor` shows all walls)")
         return dict(reply["walls"])
 
-    def _plan(self) -> dict[str, Any]:
+    def _plan(self) -> WallPlan:
         limits = self._limits
-        plan = {
-            "uid": self._slot.uid,
-            "cpu": self._slot.cpu,
-            "scratch": str(self.scratch),
-            "readable": self._sandbox.readable,
-            "address_space": limits.memory_bytes,
-            "cpu_seconds": int(limits.total_seconds),
+        return WallPlan(
+            uid=self._slot.uid,
+            scratch=str(self.scratch),
+            readable=self._sandbox.readable,
+            memory_bytes=limits.memory_bytes,
+            total_seconds=limits.total_seconds,
             # What is open stays on the disk after its name is removed, unseen: few files, none of them large.
-            "file_size": limits.scratch_bytes // 2,
-            "open_files": _OPEN_FILES,
-            "processes": limits.processes,
-        }
-        return {**plan, "required": []} if self._sandbox.unsandboxed else plan
+            file_bytes=limits.scratch_bytes // 2,
+            open_files=_OPEN_FILES,
+            processes=limits.processes,
+            processor=self._slot.processor,
+            hidden=(_PACKAGE,),
+            required=() if self._sandbox.unsandboxed else REQUIRED,
+        )
 
     def _watch(self) -> None:
         """End the worker when its folder grows over the bound: a file-size limit alone does not bound many files."""
@@ -157,10 +124,9 @@ class Worker:
                 self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or very deep folders")
 
     def _clear(self) -> None:
-        self.connection.close()
         remove_tree(self.scratch)
         if self._slot.uid is not None and self.walls.get("landlock") != "up":
-            _sweep(self._slot.uid)
+            sweep(self._slot.uid)
 
 
 class Sandbox:
@@ -196,8 +162,11 @@ class Sandbox:
 
     def __enter__(self) -> Sandbox:
         _forbid_inspection()
-        self.slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
-        self._claimed = _claim_slots(self._jobs)
+        self.slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        try:
+            self._claimed = claim_slots(self._jobs)
+        except NoSlotError as reason:
+            raise SandboxError(str(reason)) from reason
         for slot in self._claimed:
             self.slots.put(slot)
         self._start()
@@ -217,7 +186,7 @@ class Sandbox:
             if slot.claim is not None:
                 slot.claim.close()
 
-    def spawn(self, plan: dict[str, Any], child_end: socket.socket) -> int:
+    def spawn(self, plan: WallPlan, child_end: socket.socket) -> int:
         """Fork a worker that talks through `child_end`; its process id."""
         with self._lock:
             if self._closed:
@@ -228,14 +197,14 @@ class Sandbox:
             self._await_ready()
             try:
                 socket.send_fds(self._control, [b"s"], [child_end.fileno()])
-                wire.send_json(self._control, {"spawn": plan})
+                wire.send_json(self._control, {"spawn": plan.to_json()})
                 reply = wire.receive_json(self._control, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
             except (wire.WireError, OSError) as error:
                 raise SandboxError(f"the pre-loaded worker did not fork: {error}") from error
         return int(reply["pid"])
 
     def end(self, pid: int, uid: int | None) -> dict[str, Any]:
-        """Kill and collect a worker; its exit status and peak memory."""
+        """Kill and collect a worker; its exit status."""
         with self._lock:
             try:
                 self._control.sendall(b"e")
@@ -321,11 +290,11 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _readable_trees() -> list[str]:
+def _readable_trees() -> tuple[str, ...]:
     """What a notebook's code needs to read: interpreter, libraries, fonts; no home, no submissions."""
     paths = sysconfig.get_paths()
     trees = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    trees |= {sys.prefix, sys.base_prefix, str(Path(__file__).parents[1])}
+    trees |= {sys.prefix, sys.base_prefix}
     trees |= {
         "/usr/lib",
         "/lib",
@@ -337,125 +306,10 @@ def _readable_trees() -> list[str]:
     }
     trees |= {"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/etc/localtime", "/etc/ld.so.cache"}
     trees |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
-    return sorted(tree for tree in trees if os.path.exists(tree))
-
-
-def _claim_slots(count: int) -> list[_Slot]:
-    """Slots that nobody else on this machine uses: two graders at once must not share a user, for each ends all of it.
-
-    A claim is the name of a socket that exists in memory only, so that nothing is left when this process dies.
-    """
-    if sys.platform != "linux":
-        return [_Slot()] * count
-    user = os.geteuid()
-    cpus = sorted(os.sched_getaffinity(0))
-    slots: list[_Slot] = []
-    for number in range(_SLOTS):
-        if len(slots) == count:
-            break
-        uid = _FIRST_UID + number if user == 0 else None
-        if uid is not None and _in_use(uid):
-            continue
-        claim = socket.socket(socket.AF_UNIX)
-        try:
-            claim.bind(f"\0inithw-worker-{user}-{number}")
-        except OSError:
-            claim.close()
-        else:
-            slots.append(_Slot(uid, cpus[number % len(cpus)], claim))
-    if len(slots) < count:
-        raise SandboxError(f"no {count} user numbers from {_FIRST_UID} on are free on this machine")
-    return slots
-
-
-def _in_use(uid: int) -> bool:
-    """Whether processes of this user exist that are none of our workers."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
-                    return True
-    return False
+    return tuple(sorted(tree for tree in trees if os.path.exists(tree)))
 
 
 def _forbid_inspection() -> None:
     """Close this process's memory and /proc files, where the key is, to other processes of its user."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-# ---------------------------------------------------------------- what hostile code leaves in a folder
-
-
-def exceeds(folder: Path, limit: int) -> bool:
-    """Whether `folder` holds more than `limit` bytes, or folders that cannot be looked into.
-
-    Every entry counts as 512 bytes at least. Code may change the folder meanwhile.
-    """
-    total, pending = 0, [(str(folder), 0)]
-    while pending:
-        path, depth = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append((entry.path, depth + 1))
-                    total += max(entry.stat(follow_symlinks=False).st_size, 512)
-                    if total > limit:
-                        return True
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return True
-        if depth > _DEEPEST:
-            return True
-    return False
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder of a worker that has ended, whatever modes, names and depth its code gave it.
-
-    Deep folders are moved up until none is deep: no path gets too long, nothing recurses. No link is followed.
-    """
-    with contextlib.suppress(OSError):
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            while names := os.listdir(top):
-                for name in names:
-                    _remove_entry(top, name)
-        finally:
-            os.close(top)
-        os.rmdir(folder)
-
-
-def _remove_entry(top: int, name: str) -> None:
-    """Remove an entry of the folder `top`; what a folder holds besides files is moved into `top`."""
-    with contextlib.suppress(OSError):
-        if not stat.S_ISDIR(os.lstat(name, dir_fd=top).st_mode):
-            os.unlink(name, dir_fd=top)
-            return
-    os.chmod(name, 0o700, dir_fd=top)
-    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-    try:
-        for child in os.listdir(inner):
-            if stat.S_ISDIR(os.lstat(child, dir_fd=inner).st_mode):
-                os.chmod(child, 0o700, dir_fd=inner)  # moving a folder changes it
-                os.rename(child, secrets.token_hex(16), src_dir_fd=inner, dst_dir_fd=top)
-            else:
-                os.unlink(child, dir_fd=inner)
-    finally:
-        os.close(inner)
-    os.rmdir(name, dir_fd=top)
-
-
-def _sweep(uid: int) -> None:
-    """Where Landlock is down, remove what a user left in the folders in which everybody may write."""
-    for place in ("/tmp", "/var/tmp", "/dev/shm", "/run/lock"):
-        with contextlib.suppress(OSError), os.scandir(place) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == uid:
-                        if entry.is_dir(follow_symlinks=False):
-                            remove_tree(Path(entry.path))
-                        else:
-                            os.unlink(entry.path)

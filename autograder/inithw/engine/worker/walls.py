@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import importlib.util
+import math
 import os
 import signal
 import stat
@@ -16,8 +17,9 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from inithw.engine.wire.plan import WallPlan
 
 if sys.platform == "linux":
     import resource
@@ -29,49 +31,6 @@ try:  # before any wall is up: it runs ldconfig to find libseccomp, and says Run
 except (ImportError, RuntimeError, OSError) as _error:
     pyseccomp = None
     _NO_SECCOMP = f"{_error}; install the package pyseccomp and the system library libseccomp (libseccomp2)"
-
-
-REQUIRED: tuple[tuple[str, ...], ...] = (
-    ("no_new_privs",),
-    ("capabilities",),
-    ("limits",),
-    ("seccomp",),
-    ("uid", "landlock"),  # without either, the child could write wherever the judge can
-)
-"""Of each group one wall at least must be up, or nothing is run."""
-
-
-@dataclass(frozen=True, slots=True)
-class WallPlan:
-    """What a child may still do.
-
-    Attributes:
-        uid: Unprivileged user to become, whose group has the same number; None to stay who we are.
-        scratch: The only writable folder: exists, becomes the working and home folder, and is given to `uid`.
-        readable: Trees and files that the child may read.
-        address_space: Bytes it may map on top of what the pre-loaded process has mapped already.
-        cpu_seconds: Processor time, of all threads together.
-        file_size: Bytes of any one file.
-        open_files: Descriptors.
-        processes: Threads; processes there are none.
-        cpu: The only processor its threads may use; None for any.
-        keep: Descriptors to leave open, every other one is closed; None leaves them all.
-        hidden: Trees inside `readable` that it may not read all the same; the judge's package always is.
-        required: Of each group of walls one at least must be up.
-    """
-
-    uid: int | None
-    scratch: str
-    readable: tuple[str, ...]
-    address_space: int
-    cpu_seconds: int
-    file_size: int
-    open_files: int
-    processes: int
-    cpu: int | None = None
-    keep: tuple[int, ...] | None = None
-    hidden: tuple[str, ...] = ()
-    required: tuple[tuple[str, ...], ...] = REQUIRED
 
 
 class WallsDownError(Exception):
@@ -251,18 +210,19 @@ def _unseen(_plan: WallPlan) -> None:
 
 
 def _limits(plan: WallPlan) -> None:
-    if plan.cpu is not None:  # else many threads would take the time of other submissions
-        os.sched_setaffinity(0, {plan.cpu})
+    if plan.processor is not None:  # else many threads would take the time of other submissions
+        os.sched_setaffinity(0, {plan.processor})
     page = os.sysconf("SC_PAGE_SIZE")
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * page
     running = 0 if plan.uid == os.geteuid() else _tasks_of(os.geteuid())
+    seconds = math.ceil(plan.total_seconds)
     for kind, soft, hard in [
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_CPU, plan.cpu_seconds, plan.cpu_seconds + 1),  # SIGXCPU can be caught, then SIGKILL
-        (resource.RLIMIT_FSIZE, plan.file_size, plan.file_size),
+        (resource.RLIMIT_CPU, seconds, seconds + 1),  # SIGXCPU can be caught, then SIGKILL
+        (resource.RLIMIT_FSIZE, plan.file_bytes, plan.file_bytes),
         (resource.RLIMIT_NOFILE, plan.open_files, plan.open_files),
         (resource.RLIMIT_NPROC, running + plan.processes, running + plan.processes),
-        (resource.RLIMIT_AS, mapped + plan.address_space, mapped + plan.address_space),
+        (resource.RLIMIT_AS, mapped + plan.memory_bytes, mapped + plan.memory_bytes),
     ]:
         most = resource.getrlimit(kind)[1]
         if most != resource.RLIM_INFINITY:
@@ -278,7 +238,7 @@ def _landlock(plan: WallPlan) -> None:
     handled = (1 << (13, 14, 15, 15, 16)[min(version, 5) - 1]) - 1
     attributes = struct.pack("=QQQ", handled, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
     ruleset = _checked(_libc.syscall(_SYS_CREATE_RULESET, attributes, len(attributes), 0), "landlock")
-    hidden = {os.path.realpath(path) for path in (*plan.hidden, str(Path(__file__).parents[1]))}
+    hidden = set(map(os.path.realpath, plan.hidden))
     rules = {"/dev/null": _READ_FILE | _WRITE_FILE, plan.scratch: _OF_SCRATCH & handled}
     for path in plan.readable:
         for tree, rights in _without(os.path.realpath(path), hidden):
