@@ -99,6 +99,8 @@ def behind(place: Path) -> Behind:
             readable=READABLE,
             memory_bytes=1 << 30,
             total_seconds=60,
+            scratch_bytes=8 << 20,
+            scratch_entries=100,
             file_bytes=1 << 20,
             open_files=64,
             processes=8,
@@ -455,7 +457,9 @@ def test_what_a_notebook_needs_still_works(behind: Behind) -> None:
     shell = InteractiveShell(config=config)
     sys.stdout = sys.__stdout__
     """
-    outcome = behind(code, before=before, file_bytes=64 << 20, open_files=256)
+    outcome = behind(
+        code, before=before, scratch_bytes=64 << 20, scratch_entries=1000, file_bytes=64 << 20, open_files=256
+    )
     assert outcome.end == "through", outcome
     said = outcome.said
     assert said["figure"] == "PNG"

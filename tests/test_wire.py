@@ -104,7 +104,6 @@ def test_sending_to_somebody_who_does_not_read_ends_at_the_deadline(pair):
 
 
 def test_a_plan_of_walls_arrives_as_it_was_sent():
-    plan = WallPlan(
-        None, "/scratch", ("/a", "/b"), 1, 2.5, 3, 4, 5, hidden=("/a/c",), keep=(3,), required=(("x", "y"),)
-    )
+    lists = {"hidden": ("/a/c",), "keep": (3,), "required": (("x", "y"),)}
+    plan = WallPlan(None, "/scratch", ("/a", "/b"), 1, 2.5, 3, 4, 5, 6, 7, **lists)
     assert WallPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan

@@ -6,32 +6,58 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 _DEEPEST = 40  # folders within the scratch folder
-_OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
+ENTRY_BYTES = 4096
+"""What any file or folder takes on a disk at least."""
 
 
-def exceeds(folder: Path, limit: int) -> bool:
+def open_folders() -> tuple[str, ...]:
+    """All folders of this machine in which every user may write; takes a second or more."""
+    found, pending = [], ["/"]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False) and entry.path not in ("/proc", "/sys"):
+                        pending.append(entry.path)
+                        if entry.stat(follow_symlinks=False).st_mode & stat.S_IWOTH:
+                            found.append(entry.path)
+    return tuple(found)
+
+
+def exceeds(folder: Path, limit: int, owner: int | None = None, places: Iterable[str] = ()) -> bool:
     """Whether `folder` holds more than `limit` bytes, or folders that cannot be looked into.
 
-    Every entry counts as 512 bytes at least. Code may change the folder meanwhile.
+    What is there must not move meanwhile, or it may be missed: stop the process that owns it.
+
+    Args:
+        folder: A worker's.
+        limit: In bytes; every entry counts as `ENTRY_BYTES` at least.
+        owner: Count only what is this user's.
+        places: Folders of others, in which what is the owner's counts as well.
     """
-    total, pending = 0, [(str(folder), 0)]
+    total, pending = 0, [(str(folder), 0), *((place, 0) for place in places)]
     while pending:
         path, depth = pending.pop()
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if owner not in (None, status.st_uid):
+                        continue
+                    if stat.S_ISDIR(status.st_mode):
                         pending.append((entry.path, depth + 1))
-                    total += max(entry.stat(follow_symlinks=False).st_size, 512)
+                    total += max(status.st_size, ENTRY_BYTES)
                     if total > limit:
                         return True
         except FileNotFoundError:
             continue
         except OSError:
-            return True
+            if depth or path == str(folder):
+                return True
         if depth > _DEEPEST:
             return True
     return False
@@ -73,9 +99,9 @@ def _remove_entry(top: int, name: str) -> None:
     os.rmdir(name, dir_fd=top)
 
 
-def sweep(uid: int) -> None:
+def sweep(uid: int, places: Iterable[str]) -> None:
     """Remove what a user left in the folders in which everybody may write."""
-    for place in _OPEN_TO_ALL:
+    for place in places:
         with contextlib.suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import math
 import os
 import queue
 import signal
@@ -15,19 +16,28 @@ import sysconfig
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from inithw.engine import wire
-from inithw.engine.folders import exceeds, remove_tree, sweep
+from inithw.engine.folders import ENTRY_BYTES, exceeds, open_folders, remove_tree, sweep
 from inithw.engine.records import Limits
-from inithw.engine.slots import NoSlotError, Slot, claim_slots
+from inithw.engine.slots import NoSlotError, Slot, claim_slots, own_processor, processors
 from inithw.engine.wire.plan import REQUIRED, WallPlan
 
 _START_SECONDS = 120
 _CONTROL_SECONDS = 30
-_WATCH_SECONDS = 0.25
+PATIENCE = 5
+"""Seconds by the clock for each second of processor time that a worker may use."""
+_GRACE_SECONDS = 3.0
+_WATCH_SECONDS = 0.05
+_LOOK_SECONDS = 0.25
+_SHARE_OF_LOOKING = 20  # looking at many files takes a twentieth of a processor at most
+_STOP_SECONDS = 1.0
+_LEAST_FREE_BYTES = 1 << 30
+_CPUCLOCK_SCHED = 2
 _REPLY_LIMIT = 1 << 16
 _OPEN_FILES = 64
 _PACKAGE = str(Path(__file__).parents[1])
@@ -39,6 +49,10 @@ class SandboxError(Exception):
     """The sandbox itself failed: never the student's fault."""
 
 
+class WorkerLost(SandboxError):
+    """A worker was taken away through no fault of its submission: another may do."""
+
+
 class Worker:
     """One child process that runs one submission; use as a context manager.
 
@@ -46,6 +60,7 @@ class Worker:
         connection: Where it answers.
         walls: For each wall `up`, or `down: ` and the reason.
         stopped_because: Why it ended, once it has.
+        lost: Whether it ended through no fault of its submission.
 
     Raises:
         SandboxError: It could not be started, or a wall that must be up is not.
@@ -56,21 +71,27 @@ class Worker:
         self._limits = limits
         self._ended = threading.Event()
         self._end_lock = threading.Lock()
+        self._allowed = math.inf, 0.0
+        self._used = 0.0
         self.walls: dict[str, str] = {}
         self.stopped_because = ""
+        self.lost = False
 
     def __enter__(self) -> Worker:
         with contextlib.ExitStack() as undo:
             self._slot = self._sandbox.slots.get()
             undo.callback(self._sandbox.slots.put, self._slot)
+            processor = undo.enter_context(self._sandbox.processor(self._slot))
+            self._places: tuple[str, ...] = ()
             self.scratch = Path(tempfile.mkdtemp(prefix="inithw-"))
             undo.callback(self._clear)
             self.connection, child_end = socket.socketpair()
             undo.callback(self.connection.close)
             with child_end:
-                self.pid = self._sandbox.spawn(self._plan(), child_end)
+                self.pid = self._sandbox.spawn(self._plan(processor), child_end)
             undo.callback(self.end)
             self.walls = self._walls()
+            self._places = self._open_places()
             self._undo = undo.pop_all()
         threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -78,28 +99,78 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def end(self, because: str = "") -> None:
-        """Kill the process and whatever else runs under its user."""
+    def end(self, because: str = "", *, lost: bool = False) -> None:
+        """Kill the process and whatever else runs under its user.
+
+        Args:
+            because: Why; empty to learn it from how the process has ended.
+            lost: The submission is not to blame.
+        """
         with self._end_lock:
             if self._ended.is_set():
                 return
-            self.stopped_because = because
+            self._used = self.used_seconds()
             self._ended.set()
             status = self._sandbox.end(self.pid, self._slot.uid)
-        if not because:
-            self.stopped_because = _exit_reason(int(status.get("status", 0)))
+            if because:
+                self.stopped_because, self.lost = because, lost
+            else:
+                self.stopped_because, self.lost = self._exit_reason(status.get("status"))
+
+    def _exit_reason(self, status: Any) -> tuple[str, bool]:
+        """What an exit status means, and whether the worker was taken away. It cannot send itself SIGKILL."""
+        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._used >= self._limits.total_seconds - _GRACE_SECONDS:
+            return f"it used {self._limits.total_seconds:.0f} s of processor time", False
+        if not isinstance(status, int) or status == -signal.SIGKILL:
+            return "it was killed from outside, perhaps because the machine had no memory left", True
+        if status < 0:
+            return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})", False
+        return f"it left the process (exit code {status})", False
+
+    # ------------------------------------------------------------------ time
+
+    def used_seconds(self) -> float:
+        """Processor time of all its threads so far; time by the clock where the system cannot say."""
+        if self._ended.is_set():
+            return self._used
+        if sys.platform != "linux":
+            return time.monotonic() - self._started
+        with contextlib.suppress(OSError):
+            return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)  # clock_getcpuclockid(3)
+        return self._used
+
+    def allow(self, seconds: float) -> float:
+        """Let it compute for so long; when it is used up, the worker is ended.
+
+        Returns:
+            The `time.monotonic()` after which not to wait any more, for it may be asleep: much later, so that a slow
+            or busy machine costs nobody anything.
+        """
+        self._allowed = self.used_seconds() + seconds + _GRACE_SECONDS, seconds
+        return time.monotonic() + PATIENCE * seconds + _GRACE_SECONDS
+
+    def starved_seconds(self) -> float:
+        """How long its threads could have run and got no processor."""
+        waits = [0.0]
+        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread that has ended
+                waits.append(int(path.read_text().split()[1]) / 1e9)
+        return max(waits)
+
+    # ------------------------------------------------------------------ start
 
     def _walls(self) -> dict[str, str]:
         """What it says of its walls, before it runs anything of a student's."""
+        self._started = time.monotonic()
         try:
             reply = wire.receive_json(self.connection, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
         except wire.WireError as error:
-            raise SandboxError(f"the worker ended before it began: {error}") from error
+            raise WorkerLost(f"the worker ended before it began: {error}") from error
         if "refused" in reply:
             raise SandboxError(f"{reply['refused']} (`inithw doctor` shows all walls)")
         return dict(reply["walls"])
 
-    def _plan(self) -> WallPlan:
+    def _plan(self, processor: int | None) -> WallPlan:
         limits = self._limits
         return WallPlan(
             uid=self._slot.uid,
@@ -107,26 +178,87 @@ class Worker:
             readable=self._sandbox.readable,
             memory_bytes=limits.memory_bytes,
             total_seconds=limits.total_seconds,
+            scratch_bytes=limits.scratch_bytes,
+            scratch_entries=limits.scratch_bytes // ENTRY_BYTES,
             # What is open stays on the disk after its name is removed, unseen: few files, none of them large.
             file_bytes=limits.scratch_bytes // 2,
             open_files=_OPEN_FILES,
             processes=limits.processes,
-            processor=self._slot.processor,
-            hidden=(_PACKAGE,),
+            processor=processor,
+            hidden=(_PACKAGE, self._sandbox.homework_package),
             required=() if self._sandbox.unsandboxed else REQUIRED,
         )
 
+    def _open_places(self) -> tuple[str, ...]:
+        """Where it can write besides its own folder."""
+        closed = self._slot.uid is None or "up" in (self.walls.get("landlock"), self.walls.get("disk"))
+        return () if closed else self._sandbox.open_places()
+
+    # ------------------------------------------------------------------ watch
+
     def _watch(self) -> None:
-        """End the worker when its folder grows over the bound: a file-size limit alone does not bound many files."""
+        """End the worker when it has used its time, or has written too much where the kernel does not bound that."""
         limit = self._limits.scratch_bytes
+        watched = self.walls.get("disk") != "up"
+        at_first = free = _free_bytes(self.scratch)
+        next_look = 0.0
         while not self._ended.wait(_WATCH_SECONDS):
-            if exceeds(self.scratch, limit):
-                self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or very deep folders")
+            most, seconds = self._allowed
+            if self.used_seconds() > most:
+                self.end(f"took longer than {seconds:.0f} s and was stopped")
+            elif watched:
+                now, left = time.monotonic(), _free_bytes(self.scratch)
+                if now < next_look and left > free - limit // 2:
+                    continue
+                if self._holds_too_much():
+                    self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or deep folders")
+                elif left < min(_LEAST_FREE_BYTES, at_first // 2):
+                    self.end(f"the disk of {self.scratch.parent} is full: {left >> 20} MB are free", lost=True)
+                took = time.monotonic() - now
+                free, next_look = left, now + max(_LOOK_SECONDS, _SHARE_OF_LOOKING * took)
+
+    def _holds_too_much(self) -> bool:
+        """Look at its files while it stands still: what moves meanwhile could be missed."""
+        with contextlib.suppress(OSError):
+            if not self._places and not os.listdir(self.scratch):
+                return False
+        with self._end_lock:  # so that its number stays its own
+            if self._ended.is_set():
+                return False
+            with contextlib.suppress(ProcessLookupError), self._stopped():
+                return exceeds(self.scratch, self._limits.scratch_bytes, self._slot.uid, self._places)
+        return False
+
+    @contextlib.contextmanager
+    def _stopped(self) -> Iterator[None]:
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            until = time.monotonic() + _STOP_SECONDS
+            while any(map(_runs, Path(f"/proc/{self.pid}/task").glob("*/stat"))) and time.monotonic() < until:
+                time.sleep(0.001)
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def _clear(self) -> None:
         remove_tree(self.scratch)
-        if self._slot.uid is not None and self.walls.get("landlock") != "up":
-            sweep(self._slot.uid)
+        if self._places and self._slot.uid is not None:
+            sweep(self._slot.uid, self._places)
+
+
+def _runs(stat: Path) -> bool:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
+    except (OSError, IndexError):  # it has ended
+        return False
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
 
 
 class Sandbox:
@@ -137,7 +269,8 @@ class Sandbox:
 
     Args:
         homework: The module of the homework's untrusted half, `Homework.worker`.
-        jobs: How many workers may live at once.
+        jobs: How many workers may live at once. Each has a processor to itself, and waits until there is one, unless
+            there are more jobs than processors: that is asking for them to share.
         unsandboxed: Agree to run without the walls that this system has not got.
 
     Raises:
@@ -156,7 +289,9 @@ class Sandbox:
         self.unsandboxed = unsandboxed
         self.readable = _readable_trees()
         self._homework, self._root = homework, _package_root(homework)
+        self.homework_package = os.path.join(self._root, homework.partition(".")[0])
         self._jobs = jobs
+        self._places: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -186,6 +321,28 @@ class Sandbox:
             if slot.claim is not None:
                 slot.claim.close()
 
+    @contextlib.contextmanager
+    def processor(self, slot: Slot) -> Iterator[int | None]:
+        """The processor on which a worker runs: its own, unless there are more jobs than processors."""
+        usable = processors()
+        if sys.platform != "linux":
+            yield None
+        elif self._jobs > len(usable):
+            yield usable[slot.number % len(usable)]
+        else:
+            try:
+                with own_processor(lambda: self._closed) as number:
+                    yield number
+            except NoSlotError as reason:
+                raise SandboxError(str(reason)) from reason
+
+    def open_places(self) -> tuple[str, ...]:
+        """The folders of this machine in which everybody may write; looked for once."""
+        with self._lock:
+            if self._places is None:
+                self._places = open_folders()
+        return self._places
+
     def spawn(self, plan: WallPlan, child_end: socket.socket) -> int:
         """Fork a worker that talks through `child_end`; its process id."""
         with self._lock:
@@ -200,7 +357,8 @@ class Sandbox:
                 wire.send_json(self._control, {"spawn": plan.to_json()})
                 reply = wire.receive_json(self._control, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
             except (wire.WireError, OSError) as error:
-                raise SandboxError(f"the pre-loaded worker did not fork: {error}") from error
+                self._process.kill()
+                raise WorkerLost(f"the pre-loaded worker did not fork: {error}") from error
         return int(reply["pid"])
 
     def end(self, pid: int, uid: int | None) -> dict[str, Any]:
@@ -264,14 +422,6 @@ def _package_root(module: str) -> str:
     if spec is None or spec.origin is None:
         raise SandboxError(f"the homework's worker module {module} is not installed")
     return str(Path(spec.origin).parents[module.count(".") + (spec.submodule_search_locations is not None)])
-
-
-def _exit_reason(status: int) -> str:
-    if status >= 0:
-        return f"it left the process (exit code {status})"
-    if -status == signal.SIGKILL:
-        return "it was killed, most likely for using too much memory"
-    return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})"
 
 
 def _environment() -> dict[str, str]:

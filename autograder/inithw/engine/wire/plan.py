@@ -25,6 +25,8 @@ class WallPlan:
         readable: Trees and files that the child may read.
         memory_bytes: Address space on top of what the pre-loaded process has mapped already.
         total_seconds: Processor time, of all threads together.
+        scratch_bytes: Bytes of all files in the scratch folder.
+        scratch_entries: Files and folders in it.
         file_bytes: Bytes of any one file.
         open_files: Descriptors.
         processes: Threads; processes there are none.
@@ -39,6 +41,8 @@ class WallPlan:
     readable: tuple[str, ...]
     memory_bytes: int
     total_seconds: float
+    scratch_bytes: int
+    scratch_entries: int
     file_bytes: int
     open_files: int
     processes: int

@@ -51,7 +51,7 @@ class _Down(Exception):
 
 
 # ---------------------------------------------------------------- the kernel's numbers
-# linux/prctl.h, linux/capability.h, linux/landlock.h
+# linux/prctl.h, linux/capability.h, linux/landlock.h, linux/mount.h
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 1, 4, 15, 16
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
@@ -65,6 +65,11 @@ _OF_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
 _OF_SCRATCH = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE
 _TCP = 0b11  # bind and connect
 _SCOPES = 0b11  # abstract unix sockets and signals
+
+
+_CLONE_NEWNS = 0x20000
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 
 # ---------------------------------------------------------------- system calls
 
@@ -164,6 +169,19 @@ def _move_in(scratch: str) -> None:
     os.environ.clear()
     os.environ.update(kept | places | names | {"PATH": os.defpath, "LANG": "C.UTF-8", "MPLBACKEND": "Agg"})
     tempfile.tempdir = scratch
+
+
+def _disk(plan: WallPlan) -> None:
+    """A file system of its own, which the kernel bounds and ends with the process; all others can only be read."""
+    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
+    read_only = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, _MS_PRIVATE, 0)
+    if _libc.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, read_only, len(read_only)):
+        # before Linux 5.12
+        _checked(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+    bounds = f"size={plan.scratch_bytes},nr_inodes={plan.scratch_entries},mode=700"
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    _checked(_libc.mount(b"inithw", plan.scratch.encode(), b"tmpfs", flags, bounds.encode()), "mount")
+    os.chdir(plan.scratch)
 
 
 def _no_new_privs(_plan: WallPlan) -> None:
@@ -304,11 +322,13 @@ def build_filter(pid: int, *, threads: bool, arch: int | None = None) -> pysecco
         ("ioctl", 1, _IOCTL),
         ("prctl", 0, [_PR_SET_NAME, _PR_GET_NAME]),
         ("prlimit64", 0, [0, pid]),
-        ("tgkill", 0, [pid]),
         ("sendto", 4, [0]),  # the judge's connection, to nobody by address
     ]:
         for value in values:
             rule(pyseccomp.ALLOW, name, arg(position, equal, value))
+    # Its own threads, but not SIGKILL: who is killed was killed by somebody else.
+    rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.LT, signal.SIGKILL))
+    rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.GT, signal.SIGKILL))
     # Reading with O_TRUNC empties a file that Landlock before version 3 takes for one that is only read.
     for name, position in [("open", 1), ("openat", 2)]:
         rule(pyseccomp.ALLOW, name, arg(position, masked, os.O_ACCMODE | os.O_TRUNC, os.O_RDONLY))
@@ -334,6 +354,7 @@ def _descriptors(plan: WallPlan) -> None:
 
 
 WALLS: dict[str, Callable[[WallPlan], None]] = {
+    "disk": _disk,
     "no_new_privs": _no_new_privs,  # first: Landlock and seccomp rest on it, and it needs root's capabilities
     "uid": _uid,
     "capabilities": _capabilities,
