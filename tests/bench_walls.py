@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 import inithw.engine.worker.session  # noqa: F401 - what the pre-loaded process has in memory
+from inithw.engine.folders import remove_tree
 from inithw.engine.records import Limits
-from inithw.engine.sandbox import Sandbox, remove_tree
-from inithw.engine.worker.walls import WALLS, WallPlan, raise_walls
+from inithw.engine.sandbox import Sandbox
+from inithw.engine.wire.plan import WallPlan
+from inithw.engine.worker.walls import WALLS, raise_walls
 from inithw.homework.definition import HOMEWORK
 
 
@@ -29,17 +31,18 @@ def seconds(readable: tuple[str, ...], walls: tuple[str, ...]) -> float:
             uid=64990 if os.geteuid() == 0 else None,
             scratch=scratch,
             readable=readable,
-            address_space=limits.memory_bytes,
-            cpu_seconds=60,
-            file_size=limits.scratch_bytes,
+            memory_bytes=limits.memory_bytes,
+            total_seconds=60,
+            scratch_bytes=limits.scratch_bytes,
+            scratch_entries=1000,
+            file_bytes=limits.scratch_bytes,
             open_files=64,
             processes=limits.processes,
-            cpu=None,
             keep=(),
             required=(),
         )
         report = raise_walls(plan, walls)
-        os._exit(any(state != "up" for name, state in report.items() if name != "uid"))
+        os._exit(any(state != "up" for name, state in report.items() if name not in ("disk", "uid")))
     status = os.waitpid(child, 0)[1]
     remove_tree(Path(scratch))
     assert status == 0, "a wall is down: see `inithw doctor`"
@@ -48,7 +51,7 @@ def seconds(readable: tuple[str, ...], walls: tuple[str, ...]) -> float:
 
 if __name__ == "__main__":
     pairs = int(sys.argv[1]) if sys.argv[1:] else 100
-    readable = tuple(Sandbox(HOMEWORK.worker).readable)
+    readable = Sandbox(HOMEWORK.worker).readable
     times = [(seconds(readable, tuple(WALLS)), seconds(readable, ())) for _ in range(pairs)]
     walled, bare = (1000 * statistics.median(column) for column in zip(*times, strict=True))
     cost = 1000 * statistics.median(with_walls - without for with_walls, without in times)

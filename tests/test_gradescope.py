@@ -15,11 +15,13 @@ import inithw.gradescope
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inithw.engine.container import container_memory, fitting
 from inithw.engine.grading import Grader, Outcome, ungraded
+from inithw.engine.metadata import best_earlier_score
 from inithw.engine.records import CellRun, Grade, ItemScore, Limits
 from inithw.engine.report.gradescope import to_results, write_results
 from inithw.engine.settings import KEY_FILE, KEY_VARIABLE, PLUGIN, Settings
-from inithw.gradescope import best_earlier_score, container_memory, fitting, run_gradescope
+from inithw.gradescope import run_gradescope
 from inithw.homework.definition import HOMEWORK
 from inithw.homework.rubric import POINTS
 from jsonschema import Draft202012Validator

@@ -9,8 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from inithw.engine import sandbox as sandboxes
-from inithw.engine.sandbox import Sandbox, SandboxError, exceeds, remove_tree
+from inithw.engine.folders import exceeds, remove_tree
+from inithw.engine.sandbox import Sandbox, SandboxError
+from inithw.engine.slots import _in_use, claim_slots
 from inithw.homework.definition import HOMEWORK
 
 from tests.rights import ROOT, needs_other_users, unless_closed
@@ -67,7 +68,7 @@ def test_closed_folders_are_too_much_for_an_ordinary_user_and_are_removed():
     code = """
     import os, sys
     from pathlib import Path
-    from inithw.engine.sandbox import exceeds, remove_tree
+    from inithw.engine.folders import exceeds, remove_tree
     folder = Path(sys.argv[1], "scratch")
     folder.mkdir()
     assert not exceeds(folder, 10000)
@@ -99,29 +100,29 @@ def test_no_link_is_followed_when_a_folder_is_removed(folder, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers have nothing of their own")
 def test_no_two_graders_on_a_machine_share_a_slot():
-    first = sandboxes._claim_slots(3)
-    second = sandboxes._claim_slots(3)
+    first = claim_slots(3)
+    second = claim_slots(3)
     claimed = [slot.claim.getsockname() for slot in (*first, *second)]
     assert len(set(claimed)) == 6
     if ROOT:
         assert len({slot.uid for slot in (*first, *second)}) == 6
     for slot in (*first, *second):
         slot.claim.close()
-    again = sandboxes._claim_slots(1)
+    again = claim_slots(1)
     assert again[0].claim.getsockname() in claimed  # what is closed is free again
     again[0].claim.close()
 
 
 @needs_other_users
 def test_a_user_with_processes_of_its_own_is_nobody_for_us():
-    slots = sandboxes._claim_slots(1)
+    slots = claim_slots(1)
     slots[0].claim.close()
     user = str(slots[0].uid)
     with subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "sleep", "60"]) as other:
         try:
-            while not sandboxes._in_use(slots[0].uid):
+            while not _in_use(slots[0].uid):
                 assert other.poll() is None
-            others = sandboxes._claim_slots(1)
+            others = claim_slots(1)
             assert others[0].uid != slots[0].uid
             others[0].claim.close()
         finally:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from inithw import doctor
+from inithw.engine.wire.plan import REQUIRED
 from inithw.engine.worker import walls
 from inithw.engine.worker.walls import WALLS, build_filter, readable_by
 from rich.console import Console
@@ -35,7 +36,8 @@ READABLE = ("/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix, "/proc/self",
 CHILD = """
 import ctypes, errno, json, os, sys
 from pathlib import Path
-from inithw.engine.worker.walls import WallPlan, raise_walls
+from inithw.engine.wire.plan import WallPlan
+from inithw.engine.worker.walls import raise_walls
 plan, chosen = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
 result = {"walls": {}}
@@ -46,7 +48,7 @@ def tell():
     print(json.dumps(result), flush=True)
 try:
     exec(sys.argv[3])
-    result["walls"] = raise_walls(WallPlan(**plan), None if chosen is None else tuple(chosen))
+    result["walls"] = raise_walls(WallPlan.from_json(plan), None if chosen is None else tuple(chosen))
     exec(sys.argv[2])
     result["end"] = "through"
 except BaseException as error:
@@ -95,9 +97,11 @@ def behind(place: Path) -> Behind:
             uid=UID if ROOT else None,
             scratch=tempfile.mkdtemp(dir=place),
             readable=READABLE,
-            address_space=1 << 30,
-            cpu_seconds=60,
-            file_size=1 << 20,
+            memory_bytes=1 << 30,
+            total_seconds=60,
+            scratch_bytes=8 << 20,
+            scratch_entries=100,
+            file_bytes=1 << 20,
             open_files=64,
             processes=8,
             keep=(1, 2),
@@ -361,7 +365,7 @@ def test_processor_time_ends_even_a_process_that_ignores_the_signal(behind: Behi
     while True:
         pass
     """
-    assert behind(code, cpu_seconds=1).status == -9
+    assert behind(code, total_seconds=1).status == -9
 
 
 @unless_closed
@@ -453,7 +457,9 @@ def test_what_a_notebook_needs_still_works(behind: Behind) -> None:
     shell = InteractiveShell(config=config)
     sys.stdout = sys.__stdout__
     """
-    outcome = behind(code, before=before, file_size=64 << 20, open_files=256)
+    outcome = behind(
+        code, before=before, scratch_bytes=64 << 20, scratch_entries=1000, file_bytes=64 << 20, open_files=256
+    )
     assert outcome.end == "through", outcome
     said = outcome.said
     assert said["figure"] == "PNG"
@@ -540,7 +546,7 @@ def test_walls_are_refused_to_a_process_with_threads_because_they_would_bind_one
 def test_a_required_wall_that_is_down_stops_everything(behind: Behind) -> None:
     before = "import inithw.engine.worker.walls as w; w.pyseccomp, w._NO_SECCOMP = None, 'not installed'"
     assert behind("pass", before=before).walls["seccomp"] == "down: not installed"
-    outcome = behind("result['ran'] = True", before=before, required=DEFAULT_REQUIRED)
+    outcome = behind("result['ran'] = True", before=before, required=REQUIRED)
     assert outcome.end == "WallsDownError"
     assert "not installed" in outcome.message
     assert "ran" not in outcome.said
@@ -555,11 +561,10 @@ for name in {names!r}:
 table.load()
 """
 NO_LANDLOCK = WITHOUT.format(names=["landlock_create_ruleset"])
-DEFAULT_REQUIRED = walls.REQUIRED
 
 
 def test_without_landlock_and_without_another_user_nothing_is_run(behind: Behind) -> None:
-    outcome = behind("result['ran'] = True", before=NO_LANDLOCK, uid=None, required=DEFAULT_REQUIRED)
+    outcome = behind("result['ran'] = True", before=NO_LANDLOCK, uid=None, required=REQUIRED)
     assert outcome.end == "WallsDownError"
     assert "Linux 5.13" in outcome.message
     assert "ran" not in outcome.said
@@ -569,7 +574,7 @@ def test_without_landlock_and_without_another_user_nothing_is_run(behind: Behind
 def test_without_landlock_another_user_is_enough(behind: Behind, place: Path) -> None:
     (place / "closed").write_text("canary")
     (place / "closed").chmod(0o600)
-    outcome = behind(f"open({str(place / 'closed')!r})", before=NO_LANDLOCK, required=DEFAULT_REQUIRED)
+    outcome = behind(f"open({str(place / 'closed')!r})", before=NO_LANDLOCK, required=REQUIRED)
     assert outcome.walls["landlock"].startswith("down: this kernel has no Landlock")
     assert outcome.errno == errno.EACCES
 
@@ -591,7 +596,7 @@ def test_python_in_a_closed_folder_is_recognized_and_the_walls_of_the_same_user_
     Path({str(place / "outside")!r}).write_text("text")
     """
     readable = (*READABLE, str(place / "closed"))
-    outcome = behind(code, env=home, readable=readable, required=DEFAULT_REQUIRED)
+    outcome = behind(code, env=home, readable=readable, required=REQUIRED)
     assert outcome.walls["uid"].startswith(f"down: user {UID} cannot read {place}/closed/lib/")
     assert "use a Python that every user can read" in outcome.walls["uid"]
     assert {state for name, state in outcome.walls.items() if name != "uid"} == {"up"}

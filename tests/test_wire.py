@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inithw.engine import wire
+from inithw.engine.wire.plan import WallPlan
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -94,3 +95,15 @@ def test_sending_to_a_closed_worker_says_that_it_is_gone(pair):
     far.close()
     with pytest.raises(wire.ClosedError):
         wire.send_floats(near, np.zeros(1 << 16))
+
+
+def test_sending_to_somebody_who_does_not_read_ends_at_the_deadline(pair):
+    near, _far = pair
+    with pytest.raises(wire.LateError, match="does not read"):
+        wire.send_floats(near, np.zeros(1 << 24, dtype=np.float32), deadline=soon())
+
+
+def test_a_plan_of_walls_arrives_as_it_was_sent():
+    lists = {"hidden": ("/a/c",), "keep": (3,), "required": (("x", "y"),)}
+    plan = WallPlan(None, "/scratch", ("/a", "/b"), 1, 2.5, 3, 4, 5, 6, 7, **lists)
+    assert WallPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan

@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inithw.engine.worker.walls import REQUIRED, WALLS, WallPlan, raise_walls
+from inithw.engine.wire.plan import REQUIRED, WallPlan
+from inithw.engine.worker.walls import WALLS, raise_walls
 
 TOGETHER = "all together"
 _ATTEMPT_SECONDS = 30  # generous: a machine under load
@@ -35,7 +36,7 @@ _PROBE_SECONDS = 300
 _SECRET = "canary"
 _GOT_THROUGH = 42
 _NOBODYS_UID = 64999
-_MEMORY, _CPU_SECONDS, _FILE_SIZE, _OPEN_FILES, _THREADS = 256 << 20, 1, 1 << 20, 64, 16
+_MEMORY, _CPU_SECONDS, _FILE_SIZE, _ENTRIES, _OPEN_FILES, _THREADS = 256 << 20, 1, 1 << 20, 100, 64, 16
 
 
 class DoctorError(Exception):
@@ -221,7 +222,23 @@ def _makes_shared_memory(_: _Targets) -> None:
     _call("shmctl", segment, 0, None)  # IPC_RMID
 
 
+def _writes_many_files(_: _Targets) -> None:
+    for number in range(16):
+        Path(f"file-{number}").write_bytes(bytes(_FILE_SIZE))
+
+
+def _makes_many_files(_: _Targets) -> None:
+    for number in range(_ENTRIES + 1):
+        Path(f"empty-{number}").touch()
+
+
 _ATTEMPTS: dict[str, dict[str, _Attempt]] = {
+    "disk": {
+        "many files": _writes_many_files,
+        "files without number": _makes_many_files,
+        "new files in other folders": lambda t: (t.shared / f"new-{os.getpid()}").touch(),
+        "changing files that all may change": lambda t: (t.shared / "secret").write_text(_SECRET),
+    },
     "no_new_privs": {
         "gaining rights through set-uid programs": lambda _: _must(_call("prctl", _GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0),
     },
@@ -327,9 +344,11 @@ class _Prober:
             uid=self.uid,
             scratch=scratch,
             readable=tuple(sorted(prefixes)),
-            address_space=_MEMORY,
-            cpu_seconds=_CPU_SECONDS,
-            file_size=_FILE_SIZE,
+            memory_bytes=_MEMORY,
+            total_seconds=_CPU_SECONDS,
+            scratch_bytes=8 * _FILE_SIZE,
+            scratch_entries=_ENTRIES,
+            file_bytes=_FILE_SIZE,
             open_files=_OPEN_FILES,
             processes=_THREADS,
             keep=(keep,),

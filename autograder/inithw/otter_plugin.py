@@ -22,12 +22,13 @@ from otter.test_files.abstract_test import TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
 from inithw.engine.archive import save_evidence
+from inithw.engine.container import container_memory, fitting
 from inithw.engine.grading import Grader, ungraded
+from inithw.engine.metadata import best_earlier_score
 from inithw.engine.records import Evidence, Grade
 from inithw.engine.report.gradescope import full_score, to_results
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
-from inithw.gradescope import best_earlier_score, container_memory, fitting
 from inithw.homework.definition import HOMEWORK
 
 _OTTERS_OWN = "tests"  # in the submission folder, Otter has put only this

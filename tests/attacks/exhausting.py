@@ -92,7 +92,7 @@ EXHAUSTING = (
         "answers one byte a second, so that no read ever times out",
         """
         import inithw.engine.wire as wire
-        def slow(connection, data):
+        def slow(connection, data, deadline=None):
             for byte in data:
                 connection.send(bytes([byte])); time.sleep(1)
         wire._send = slow

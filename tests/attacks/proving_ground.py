@@ -30,6 +30,7 @@ from inithw.engine.report.json_line import to_json
 from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade
 from inithw.engine.sandbox import Sandbox
+from inithw.engine.wire.plan import WallPlan
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
 from rich.console import Console
@@ -178,8 +179,8 @@ class _WatchedSandbox(Sandbox):
         self.folders: list[Path] = []
         return self
 
-    def spawn(self, plan: dict, child_end: socket.socket) -> int:
-        self.folders.append(Path(plan["scratch"]))
+    def spawn(self, plan: WallPlan, child_end: socket.socket) -> int:
+        self.folders.append(Path(plan.scratch))
         self.pids.append(pid := super().spawn(plan, child_end))
         return pid
 

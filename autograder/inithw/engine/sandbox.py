@@ -5,34 +5,42 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import math
 import os
 import queue
-import secrets
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from inithw.engine import wire
+from inithw.engine.folders import ENTRY_BYTES, exceeds, open_folders, remove_tree, sweep
 from inithw.engine.records import Limits
+from inithw.engine.slots import NoSlotError, Slot, claim_slots, own_processor, processors
+from inithw.engine.wire.plan import REQUIRED, WallPlan
 
-_FIRST_UID = 64000
-_SLOTS = 900  # up to 64899: no system gives these numbers to people, and rootless containers end at 65535
 _START_SECONDS = 120
 _CONTROL_SECONDS = 30
-_WATCH_SECONDS = 0.25
+PATIENCE = 5
+"""Seconds by the clock for each second of processor time that a worker may use."""
+_GRACE_SECONDS = 3.0
+_WATCH_SECONDS = 0.05
+_LOOK_SECONDS = 0.25
+_SHARE_OF_LOOKING = 20  # looking at many files takes a twentieth of a processor at most
+_STOP_SECONDS = 1.0
+_LEAST_FREE_BYTES = 1 << 30
+_CPUCLOCK_SCHED = 2
 _REPLY_LIMIT = 1 << 16
 _OPEN_FILES = 64
-_DEEPEST = 40  # folders within the scratch folder
+_PACKAGE = str(Path(__file__).parents[1])
 _PR_SET_DUMPABLE = 4
 _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}  # real-time signals have none
 
@@ -41,19 +49,8 @@ class SandboxError(Exception):
     """The sandbox itself failed: never the student's fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """What one worker at a time has for itself on this machine.
-
-    Attributes:
-        uid: The user it becomes; None without root.
-        cpu: The only processor it may use, so that its threads starve nobody; None where that cannot be said.
-        claim: Held open as long as the slot is ours: no other grader on this machine takes the same one.
-    """
-
-    uid: int | None = None
-    cpu: int | None = None
-    claim: socket.socket | None = None
+class WorkerLost(SandboxError):
+    """A worker was taken away through no fault of its submission: another may do."""
 
 
 class Worker:
@@ -63,7 +60,7 @@ class Worker:
         connection: Where it answers.
         walls: For each wall `up`, or `down: ` and the reason.
         stopped_because: Why it ended, once it has.
-        peak_kilobytes: Most memory it had in use, once it has ended.
+        lost: Whether it ended through no fault of its submission.
 
     Raises:
         SandboxError: It could not be started, or a wall that must be up is not.
@@ -74,93 +71,194 @@ class Worker:
         self._limits = limits
         self._ended = threading.Event()
         self._end_lock = threading.Lock()
+        self._allowed = math.inf, 0.0
+        self._used = 0.0
         self.walls: dict[str, str] = {}
         self.stopped_because = ""
-        self.peak_kilobytes = 0
+        self.lost = False
 
     def __enter__(self) -> Worker:
-        self._slot = self._sandbox.slots.get()
-        try:
-            self._start()
-        except BaseException:
-            self._sandbox.slots.put(self._slot)
-            raise
+        with contextlib.ExitStack() as undo:
+            self._slot = self._sandbox.slots.get()
+            undo.callback(self._sandbox.slots.put, self._slot)
+            processor = undo.enter_context(self._sandbox.processor(self._slot))
+            self._places: tuple[str, ...] = ()
+            self.scratch = Path(tempfile.mkdtemp(prefix="inithw-"))
+            undo.callback(self._clear)
+            self.connection, child_end = socket.socketpair()
+            undo.callback(self.connection.close)
+            with child_end:
+                self.pid = self._sandbox.spawn(self._plan(processor), child_end)
+            undo.callback(self.end)
+            self.walls = self._walls()
+            self._places = self._open_places()
+            self._undo = undo.pop_all()
+        threading.Thread(target=self._watch, daemon=True).start()
         return self
 
-    def _start(self) -> None:
-        self.scratch = Path(tempfile.mkdtemp(prefix="inithw-"))
-        try:
-            if self._slot.uid is not None:
-                os.chown(self.scratch, self._slot.uid, self._slot.uid)
-            self.connection, child_end = socket.socketpair()
-            with child_end:
-                self.pid = self._sandbox.spawn(self._plan(), child_end)
-        except BaseException:
-            remove_tree(self.scratch)
-            raise
-        try:
-            self.walls = self._walls()
-        except BaseException:
-            self.end()
-            self._clear()
-            raise
-        threading.Thread(target=self._watch, daemon=True).start()
-
     def __exit__(self, *_: object) -> None:
-        self.end()
-        self._clear()
-        self._sandbox.slots.put(self._slot)
+        self._undo.close()
 
-    def end(self, because: str = "") -> None:
-        """Kill the process and whatever else runs under its user."""
+    def end(self, because: str = "", *, lost: bool = False) -> None:
+        """Kill the process and whatever else runs under its user.
+
+        Args:
+            because: Why; empty to learn it from how the process has ended.
+            lost: The submission is not to blame.
+        """
         with self._end_lock:
             if self._ended.is_set():
                 return
-            self.stopped_because = because
+            self._used = self.used_seconds()
             self._ended.set()
             status = self._sandbox.end(self.pid, self._slot.uid)
-        self.peak_kilobytes = int(status.get("peak_kilobytes", 0))
-        if not because:
-            self.stopped_because = _exit_reason(int(status.get("status", 0)))
+            if because:
+                self.stopped_because, self.lost = because, lost
+            else:
+                self.stopped_because, self.lost = self._exit_reason(status.get("status"))
+
+    def _exit_reason(self, status: Any) -> tuple[str, bool]:
+        """What an exit status means, and whether the worker was taken away. It cannot send itself SIGKILL."""
+        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._used >= self._limits.total_seconds - _GRACE_SECONDS:
+            return f"it used {self._limits.total_seconds:.0f} s of processor time", False
+        if not isinstance(status, int) or status == -signal.SIGKILL:
+            return "it was killed from outside, perhaps because the machine had no memory left", True
+        if status < 0:
+            return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})", False
+        return f"it left the process (exit code {status})", False
+
+    # ------------------------------------------------------------------ time
+
+    def used_seconds(self) -> float:
+        """Processor time of all its threads so far; time by the clock where the system cannot say."""
+        if self._ended.is_set():
+            return self._used
+        if sys.platform != "linux":
+            return time.monotonic() - self._started
+        with contextlib.suppress(OSError):
+            return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)  # clock_getcpuclockid(3)
+        return self._used
+
+    def allow(self, seconds: float) -> float:
+        """Let it compute for so long; when it is used up, the worker is ended.
+
+        Returns:
+            The `time.monotonic()` after which not to wait any more, for it may be asleep: much later, so that a slow
+            or busy machine costs nobody anything.
+        """
+        self._allowed = self.used_seconds() + seconds + _GRACE_SECONDS, seconds
+        return time.monotonic() + PATIENCE * seconds + _GRACE_SECONDS
+
+    def starved_seconds(self) -> float:
+        """How long its threads could have run and got no processor."""
+        waits = [0.0]
+        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread that has ended
+                waits.append(int(path.read_text().split()[1]) / 1e9)
+        return max(waits)
+
+    # ------------------------------------------------------------------ start
 
     def _walls(self) -> dict[str, str]:
         """What it says of its walls, before it runs anything of a student's."""
+        self._started = time.monotonic()
         try:
             reply = wire.receive_json(self.connection, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
         except wire.WireError as error:
-            raise SandboxError(f"the worker ended before it began: {error}") from error
+            raise WorkerLost(f"the worker ended before it began: {error}") from error
         if "refused" in reply:
             raise SandboxError(f"{reply['refused']} (`inithw doctor` shows all walls)")
         return dict(reply["walls"])
 
-    def _plan(self) -> dict[str, Any]:
+    def _plan(self, processor: int | None) -> WallPlan:
         limits = self._limits
-        plan = {
-            "uid": self._slot.uid,
-            "cpu": self._slot.cpu,
-            "scratch": str(self.scratch),
-            "readable": self._sandbox.readable,
-            "address_space": limits.memory_bytes,
-            "cpu_seconds": int(limits.total_seconds),
+        return WallPlan(
+            uid=self._slot.uid,
+            scratch=str(self.scratch),
+            readable=self._sandbox.readable,
+            memory_bytes=limits.memory_bytes,
+            total_seconds=limits.total_seconds,
+            scratch_bytes=limits.scratch_bytes,
+            scratch_entries=limits.scratch_bytes // ENTRY_BYTES,
             # What is open stays on the disk after its name is removed, unseen: few files, none of them large.
-            "file_size": limits.scratch_bytes // 2,
-            "open_files": _OPEN_FILES,
-            "processes": limits.processes,
-        }
-        return {**plan, "required": []} if self._sandbox.unsandboxed else plan
+            file_bytes=limits.scratch_bytes // 2,
+            open_files=_OPEN_FILES,
+            processes=limits.processes,
+            processor=processor,
+            hidden=(_PACKAGE, self._sandbox.homework_package),
+            required=() if self._sandbox.unsandboxed else REQUIRED,
+        )
+
+    def _open_places(self) -> tuple[str, ...]:
+        """Where it can write besides its own folder."""
+        closed = self._slot.uid is None or "up" in (self.walls.get("landlock"), self.walls.get("disk"))
+        return () if closed else self._sandbox.open_places()
+
+    # ------------------------------------------------------------------ watch
 
     def _watch(self) -> None:
-        """End the worker when its folder grows over the bound: a file-size limit alone does not bound many files."""
+        """End the worker when it has used its time, or has written too much where the kernel does not bound that."""
         limit = self._limits.scratch_bytes
+        watched = self.walls.get("disk") != "up"
+        at_first = free = _free_bytes(self.scratch)
+        next_look = 0.0
         while not self._ended.wait(_WATCH_SECONDS):
-            if exceeds(self.scratch, limit):
-                self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or very deep folders")
+            most, seconds = self._allowed
+            if self.used_seconds() > most:
+                self.end(f"took longer than {seconds:.0f} s and was stopped")
+            elif watched:
+                now, left = time.monotonic(), _free_bytes(self.scratch)
+                if now < next_look and left > free - limit // 2:
+                    continue
+                if self._holds_too_much():
+                    self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or deep folders")
+                elif left < min(_LEAST_FREE_BYTES, at_first // 2):
+                    self.end(f"the disk of {self.scratch.parent} is full: {left >> 20} MB are free", lost=True)
+                took = time.monotonic() - now
+                free, next_look = left, now + max(_LOOK_SECONDS, _SHARE_OF_LOOKING * took)
+
+    def _holds_too_much(self) -> bool:
+        """Look at its files while it stands still: what moves meanwhile could be missed."""
+        with contextlib.suppress(OSError):
+            if not self._places and not os.listdir(self.scratch):
+                return False
+        with self._end_lock:  # so that its number stays its own
+            if self._ended.is_set():
+                return False
+            with contextlib.suppress(ProcessLookupError), self._stopped():
+                return exceeds(self.scratch, self._limits.scratch_bytes, self._slot.uid, self._places)
+        return False
+
+    @contextlib.contextmanager
+    def _stopped(self) -> Iterator[None]:
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            until = time.monotonic() + _STOP_SECONDS
+            while any(map(_runs, Path(f"/proc/{self.pid}/task").glob("*/stat"))) and time.monotonic() < until:
+                time.sleep(0.001)
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def _clear(self) -> None:
-        self.connection.close()
         remove_tree(self.scratch)
-        if self._slot.uid is not None and self.walls.get("landlock") != "up":
-            _sweep(self._slot.uid)
+        if self._places and self._slot.uid is not None:
+            sweep(self._slot.uid, self._places)
+
+
+def _runs(stat: Path) -> bool:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
+    except (OSError, IndexError):  # it has ended
+        return False
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
 
 
 class Sandbox:
@@ -171,7 +269,8 @@ class Sandbox:
 
     Args:
         homework: The module of the homework's untrusted half, `Homework.worker`.
-        jobs: How many workers may live at once.
+        jobs: How many workers may live at once. Each has a processor to itself, and waits until there is one, unless
+            there are more jobs than processors: that is asking for them to share.
         unsandboxed: Agree to run without the walls that this system has not got.
 
     Raises:
@@ -190,14 +289,19 @@ class Sandbox:
         self.unsandboxed = unsandboxed
         self.readable = _readable_trees()
         self._homework, self._root = homework, _package_root(homework)
+        self.homework_package = os.path.join(self._root, homework.partition(".")[0])
         self._jobs = jobs
+        self._places: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
     def __enter__(self) -> Sandbox:
         _forbid_inspection()
-        self.slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
-        self._claimed = _claim_slots(self._jobs)
+        self.slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        try:
+            self._claimed = claim_slots(self._jobs)
+        except NoSlotError as reason:
+            raise SandboxError(str(reason)) from reason
         for slot in self._claimed:
             self.slots.put(slot)
         self._start()
@@ -217,7 +321,29 @@ class Sandbox:
             if slot.claim is not None:
                 slot.claim.close()
 
-    def spawn(self, plan: dict[str, Any], child_end: socket.socket) -> int:
+    @contextlib.contextmanager
+    def processor(self, slot: Slot) -> Iterator[int | None]:
+        """The processor on which a worker runs: its own, unless there are more jobs than processors."""
+        usable = processors()
+        if sys.platform != "linux":
+            yield None
+        elif self._jobs > len(usable):
+            yield usable[slot.number % len(usable)]
+        else:
+            try:
+                with own_processor(lambda: self._closed) as number:
+                    yield number
+            except NoSlotError as reason:
+                raise SandboxError(str(reason)) from reason
+
+    def open_places(self) -> tuple[str, ...]:
+        """The folders of this machine in which everybody may write; looked for once."""
+        with self._lock:
+            if self._places is None:
+                self._places = open_folders()
+        return self._places
+
+    def spawn(self, plan: WallPlan, child_end: socket.socket) -> int:
         """Fork a worker that talks through `child_end`; its process id."""
         with self._lock:
             if self._closed:
@@ -228,14 +354,15 @@ class Sandbox:
             self._await_ready()
             try:
                 socket.send_fds(self._control, [b"s"], [child_end.fileno()])
-                wire.send_json(self._control, {"spawn": plan})
+                wire.send_json(self._control, {"spawn": plan.to_json()})
                 reply = wire.receive_json(self._control, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
             except (wire.WireError, OSError) as error:
-                raise SandboxError(f"the pre-loaded worker did not fork: {error}") from error
+                self._process.kill()
+                raise WorkerLost(f"the pre-loaded worker did not fork: {error}") from error
         return int(reply["pid"])
 
     def end(self, pid: int, uid: int | None) -> dict[str, Any]:
-        """Kill and collect a worker; its exit status and peak memory."""
+        """Kill and collect a worker; its exit status."""
         with self._lock:
             try:
                 self._control.sendall(b"e")
@@ -297,14 +424,6 @@ def _package_root(module: str) -> str:
     return str(Path(spec.origin).parents[module.count(".") + (spec.submodule_search_locations is not None)])
 
 
-def _exit_reason(status: int) -> str:
-    if status >= 0:
-        return f"it left the process (exit code {status})"
-    if -status == signal.SIGKILL:
-        return "it was killed, most likely for using too much memory"
-    return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})"
-
-
 def _environment() -> dict[str, str]:
     """A clean environment: one thread for every numeric library, nothing of the judge's."""
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
@@ -321,11 +440,11 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _readable_trees() -> list[str]:
+def _readable_trees() -> tuple[str, ...]:
     """What a notebook's code needs to read: interpreter, libraries, fonts; no home, no submissions."""
     paths = sysconfig.get_paths()
     trees = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    trees |= {sys.prefix, sys.base_prefix, str(Path(__file__).parents[1])}
+    trees |= {sys.prefix, sys.base_prefix}
     trees |= {
         "/usr/lib",
         "/lib",
@@ -337,125 +456,10 @@ def _readable_trees() -> list[str]:
     }
     trees |= {"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/etc/localtime", "/etc/ld.so.cache"}
     trees |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
-    return sorted(tree for tree in trees if os.path.exists(tree))
-
-
-def _claim_slots(count: int) -> list[_Slot]:
-    """Slots that nobody else on this machine uses: two graders at once must not share a user, for each ends all of it.
-
-    A claim is the name of a socket that exists in memory only, so that nothing is left when this process dies.
-    """
-    if sys.platform != "linux":
-        return [_Slot()] * count
-    user = os.geteuid()
-    cpus = sorted(os.sched_getaffinity(0))
-    slots: list[_Slot] = []
-    for number in range(_SLOTS):
-        if len(slots) == count:
-            break
-        uid = _FIRST_UID + number if user == 0 else None
-        if uid is not None and _in_use(uid):
-            continue
-        claim = socket.socket(socket.AF_UNIX)
-        try:
-            claim.bind(f"\0inithw-worker-{user}-{number}")
-        except OSError:
-            claim.close()
-        else:
-            slots.append(_Slot(uid, cpus[number % len(cpus)], claim))
-    if len(slots) < count:
-        raise SandboxError(f"no {count} user numbers from {_FIRST_UID} on are free on this machine")
-    return slots
-
-
-def _in_use(uid: int) -> bool:
-    """Whether processes of this user exist that are none of our workers."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
-                    return True
-    return False
+    return tuple(sorted(tree for tree in trees if os.path.exists(tree)))
 
 
 def _forbid_inspection() -> None:
     """Close this process's memory and /proc files, where the key is, to other processes of its user."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-# ---------------------------------------------------------------- what hostile code leaves in a folder
-
-
-def exceeds(folder: Path, limit: int) -> bool:
-    """Whether `folder` holds more than `limit` bytes, or folders that cannot be looked into.
-
-    Every entry counts as 512 bytes at least. Code may change the folder meanwhile.
-    """
-    total, pending = 0, [(str(folder), 0)]
-    while pending:
-        path, depth = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append((entry.path, depth + 1))
-                    total += max(entry.stat(follow_symlinks=False).st_size, 512)
-                    if total > limit:
-                        return True
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return True
-        if depth > _DEEPEST:
-            return True
-    return False
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder of a worker that has ended, whatever modes, names and depth its code gave it.
-
-    Deep folders are moved up until none is deep: no path gets too long, nothing recurses. No link is followed.
-    """
-    with contextlib.suppress(OSError):
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            while names := os.listdir(top):
-                for name in names:
-                    _remove_entry(top, name)
-        finally:
-            os.close(top)
-        os.rmdir(folder)
-
-
-def _remove_entry(top: int, name: str) -> None:
-    """Remove an entry of the folder `top`; what a folder holds besides files is moved into `top`."""
-    with contextlib.suppress(OSError):
-        if not stat.S_ISDIR(os.lstat(name, dir_fd=top).st_mode):
-            os.unlink(name, dir_fd=top)
-            return
-    os.chmod(name, 0o700, dir_fd=top)
-    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-    try:
-        for child in os.listdir(inner):
-            if stat.S_ISDIR(os.lstat(child, dir_fd=inner).st_mode):
-                os.chmod(child, 0o700, dir_fd=inner)  # moving a folder changes it
-                os.rename(child, secrets.token_hex(16), src_dir_fd=inner, dst_dir_fd=top)
-            else:
-                os.unlink(child, dir_fd=inner)
-    finally:
-        os.close(inner)
-    os.rmdir(name, dir_fd=top)
-
-
-def _sweep(uid: int) -> None:
-    """Where Landlock is down, remove what a user left in the folders in which everybody may write."""
-    for place in ("/tmp", "/var/tmp", "/dev/shm", "/run/lock"):
-        with contextlib.suppress(OSError), os.scandir(place) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == uid:
-                        if entry.is_dir(follow_symlinks=False):
-                            remove_tree(Path(entry.path))
-                        else:
-                            os.unlink(entry.path)

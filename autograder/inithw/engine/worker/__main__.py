@@ -14,10 +14,12 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from inithw.engine import wire
+from inithw.engine.wire.plan import WallPlan
 
 _REQUEST_LIMIT = 1 << 16
 _PR_SET_PDEATHSIG = 1
@@ -32,12 +34,13 @@ def main() -> None:
     wire.send_json(control, {"ready": True})
     with contextlib.suppress(wire.ClosedError):
         while True:
-            _message, descriptors, _flags, _address = socket.recv_fds(control, 1, 1)
-            if not _message:
+            message, descriptors, _flags, _address = socket.recv_fds(control, 1, 1)
+            if not message:
                 break
             request = wire.receive_json(control, _REQUEST_LIMIT)
             if "spawn" in request:
-                children.add(pid := _spawn(request["spawn"], descriptors[0], control, *preloaded))
+                plan = WallPlan.from_json(request["spawn"])
+                children.add(pid := _spawn(plan, descriptors[0], control, *preloaded))
                 wire.send_json(control, {"pid": pid})
             else:
                 wire.send_json(control, _end(request["end"], request["uid"], children))
@@ -73,7 +76,7 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     return GradingShell.instance(), homework
 
 
-def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell: Any, homework: ModuleType) -> int:
+def _spawn(plan: WallPlan, descriptor: int, control: socket.socket, shell: Any, homework: ModuleType) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -91,14 +94,12 @@ def _spawn(plan: dict[str, Any], descriptor: int, control: socket.socket, shell:
         os._exit(status)
 
 
-def _child(plan: dict[str, Any], connection: socket.socket, shell: Any, homework: ModuleType, parent: int) -> None:
+def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: ModuleType, parent: int) -> None:
     from inithw.engine.worker.session import Session
-    from inithw.engine.worker.walls import WallPlan, WallsDownError, raise_walls
+    from inithw.engine.worker.walls import WallsDownError, raise_walls
 
-    groups = {"required": tuple(map(tuple, plan["required"]))} if "required" in plan else {}
-    plan = {**plan, "readable": tuple(plan["readable"]), "keep": (connection.fileno(),), **groups}
     try:
-        walls = raise_walls(WallPlan(**plan))
+        walls = raise_walls(replace(plan, keep=(connection.fileno(),)))
     except WallsDownError as error:
         wire.send_json(connection, {"refused": str(error)})
         return
@@ -113,12 +114,12 @@ def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
     if uid is not None:
         _kill_all_of(uid)
     if pid not in children:  # of a process before this one: the number may be anybody's by now
-        return {"status": 0, "peak_kilobytes": 0}
+        return {}
     children.remove(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    _pid, status, usage = os.wait4(pid, 0)
-    return {"status": os.waitstatus_to_exitcode(status), "peak_kilobytes": usage.ru_maxrss}
+    _pid, status = os.waitpid(pid, 0)
+    return {"status": os.waitstatus_to_exitcode(status)}
 
 
 def _kill_all_of(uid: int) -> None:

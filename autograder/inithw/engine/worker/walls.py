@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import importlib.util
+import math
 import os
 import signal
 import stat
@@ -16,8 +17,9 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from inithw.engine.wire.plan import WallPlan
 
 if sys.platform == "linux":
     import resource
@@ -29,49 +31,6 @@ try:  # before any wall is up: it runs ldconfig to find libseccomp, and says Run
 except (ImportError, RuntimeError, OSError) as _error:
     pyseccomp = None
     _NO_SECCOMP = f"{_error}; install the package pyseccomp and the system library libseccomp (libseccomp2)"
-
-
-REQUIRED: tuple[tuple[str, ...], ...] = (
-    ("no_new_privs",),
-    ("capabilities",),
-    ("limits",),
-    ("seccomp",),
-    ("uid", "landlock"),  # without either, the child could write wherever the judge can
-)
-"""Of each group one wall at least must be up, or nothing is run."""
-
-
-@dataclass(frozen=True, slots=True)
-class WallPlan:
-    """What a child may still do.
-
-    Attributes:
-        uid: Unprivileged user to become, whose group has the same number; None to stay who we are.
-        scratch: The only writable folder: exists, becomes the working and home folder, and is given to `uid`.
-        readable: Trees and files that the child may read.
-        address_space: Bytes it may map on top of what the pre-loaded process has mapped already.
-        cpu_seconds: Processor time, of all threads together.
-        file_size: Bytes of any one file.
-        open_files: Descriptors.
-        processes: Threads; processes there are none.
-        cpu: The only processor its threads may use; None for any.
-        keep: Descriptors to leave open, every other one is closed; None leaves them all.
-        hidden: Trees inside `readable` that it may not read all the same; the judge's package always is.
-        required: Of each group of walls one at least must be up.
-    """
-
-    uid: int | None
-    scratch: str
-    readable: tuple[str, ...]
-    address_space: int
-    cpu_seconds: int
-    file_size: int
-    open_files: int
-    processes: int
-    cpu: int | None = None
-    keep: tuple[int, ...] | None = None
-    hidden: tuple[str, ...] = ()
-    required: tuple[tuple[str, ...], ...] = REQUIRED
 
 
 class WallsDownError(Exception):
@@ -92,7 +51,7 @@ class _Down(Exception):
 
 
 # ---------------------------------------------------------------- the kernel's numbers
-# linux/prctl.h, linux/capability.h, linux/landlock.h
+# linux/prctl.h, linux/capability.h, linux/landlock.h, linux/mount.h
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 1, 4, 15, 16
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
@@ -106,6 +65,11 @@ _OF_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
 _OF_SCRATCH = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE
 _TCP = 0b11  # bind and connect
 _SCOPES = 0b11  # abstract unix sockets and signals
+
+
+_CLONE_NEWNS = 0x20000
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 
 # ---------------------------------------------------------------- system calls
 
@@ -207,6 +171,19 @@ def _move_in(scratch: str) -> None:
     tempfile.tempdir = scratch
 
 
+def _disk(plan: WallPlan) -> None:
+    """A file system of its own, which the kernel bounds and ends with the process; all others can only be read."""
+    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
+    read_only = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, _MS_PRIVATE, 0)
+    if _libc.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, read_only, len(read_only)):
+        # before Linux 5.12
+        _checked(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+    bounds = f"size={plan.scratch_bytes},nr_inodes={plan.scratch_entries},mode=700"
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    _checked(_libc.mount(b"inithw", plan.scratch.encode(), b"tmpfs", flags, bounds.encode()), "mount")
+    os.chdir(plan.scratch)
+
+
 def _no_new_privs(_plan: WallPlan) -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(64):
@@ -251,18 +228,19 @@ def _unseen(_plan: WallPlan) -> None:
 
 
 def _limits(plan: WallPlan) -> None:
-    if plan.cpu is not None:  # else many threads would take the time of other submissions
-        os.sched_setaffinity(0, {plan.cpu})
+    if plan.processor is not None:  # else many threads would take the time of other submissions
+        os.sched_setaffinity(0, {plan.processor})
     page = os.sysconf("SC_PAGE_SIZE")
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * page
     running = 0 if plan.uid == os.geteuid() else _tasks_of(os.geteuid())
+    seconds = math.ceil(plan.total_seconds)
     for kind, soft, hard in [
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_CPU, plan.cpu_seconds, plan.cpu_seconds + 1),  # SIGXCPU can be caught, then SIGKILL
-        (resource.RLIMIT_FSIZE, plan.file_size, plan.file_size),
+        (resource.RLIMIT_CPU, seconds, seconds + 1),  # SIGXCPU can be caught, then SIGKILL
+        (resource.RLIMIT_FSIZE, plan.file_bytes, plan.file_bytes),
         (resource.RLIMIT_NOFILE, plan.open_files, plan.open_files),
         (resource.RLIMIT_NPROC, running + plan.processes, running + plan.processes),
-        (resource.RLIMIT_AS, mapped + plan.address_space, mapped + plan.address_space),
+        (resource.RLIMIT_AS, mapped + plan.memory_bytes, mapped + plan.memory_bytes),
     ]:
         most = resource.getrlimit(kind)[1]
         if most != resource.RLIM_INFINITY:
@@ -278,7 +256,7 @@ def _landlock(plan: WallPlan) -> None:
     handled = (1 << (13, 14, 15, 15, 16)[min(version, 5) - 1]) - 1
     attributes = struct.pack("=QQQ", handled, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
     ruleset = _checked(_libc.syscall(_SYS_CREATE_RULESET, attributes, len(attributes), 0), "landlock")
-    hidden = {os.path.realpath(path) for path in (*plan.hidden, str(Path(__file__).parents[1]))}
+    hidden = set(map(os.path.realpath, plan.hidden))
     rules = {"/dev/null": _READ_FILE | _WRITE_FILE, plan.scratch: _OF_SCRATCH & handled}
     for path in plan.readable:
         for tree, rights in _without(os.path.realpath(path), hidden):
@@ -344,11 +322,13 @@ def build_filter(pid: int, *, threads: bool, arch: int | None = None) -> pysecco
         ("ioctl", 1, _IOCTL),
         ("prctl", 0, [_PR_SET_NAME, _PR_GET_NAME]),
         ("prlimit64", 0, [0, pid]),
-        ("tgkill", 0, [pid]),
         ("sendto", 4, [0]),  # the judge's connection, to nobody by address
     ]:
         for value in values:
             rule(pyseccomp.ALLOW, name, arg(position, equal, value))
+    # Its own threads, but not SIGKILL: who is killed was killed by somebody else.
+    rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.LT, signal.SIGKILL))
+    rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.GT, signal.SIGKILL))
     # Reading with O_TRUNC empties a file that Landlock before version 3 takes for one that is only read.
     for name, position in [("open", 1), ("openat", 2)]:
         rule(pyseccomp.ALLOW, name, arg(position, masked, os.O_ACCMODE | os.O_TRUNC, os.O_RDONLY))
@@ -374,6 +354,7 @@ def _descriptors(plan: WallPlan) -> None:
 
 
 WALLS: dict[str, Callable[[WallPlan], None]] = {
+    "disk": _disk,
     "no_new_privs": _no_new_privs,  # first: Landlock and seccomp rest on it, and it needs root's capabilities
     "uid": _uid,
     "capabilities": _capabilities,

@@ -31,16 +31,29 @@ class ClosedError(WireError):
     """The other side is gone."""
 
 
-def send_json(connection: socket.socket, value: dict[str, Any]) -> None:
-    """Send one object."""
+def send_json(connection: socket.socket, value: dict[str, Any], deadline: float | None = None) -> None:
+    """Send one object.
+
+    Args:
+        connection: A stream socket.
+        value: What JSON can say.
+        deadline: `time.monotonic()` after which to give up; None waits for ever.
+
+    Raises:
+        WireError: The other side does not read in time, or is gone.
+    """
     body = json.dumps(value).encode()
-    _send(connection, _LENGTH.pack(len(body)) + body)
+    _send(connection, _LENGTH.pack(len(body)) + body, deadline)
 
 
-def send_floats(connection: socket.socket, *arrays: NDArray[Any]) -> None:
-    """Send arrays as little-endian float32, one after the other, without lengths."""
+def send_floats(connection: socket.socket, *arrays: NDArray[Any], deadline: float | None = None) -> None:
+    """Send arrays as little-endian float32, one after the other, without lengths.
+
+    Raises:
+        WireError: The other side does not read in time, or is gone.
+    """
     for array in arrays:
-        _send(connection, np.ascontiguousarray(array, dtype="<f4").tobytes())
+        _send(connection, np.ascontiguousarray(array, dtype="<f4").tobytes(), deadline)
 
 
 def receive_json(connection: socket.socket, limit: int, deadline: float | None = None) -> dict[str, Any]:
@@ -82,11 +95,18 @@ def receive_floats(
     return arrays
 
 
-def _send(connection: socket.socket, data: bytes) -> None:
+def _send(connection: socket.socket, data: bytes, deadline: float | None) -> None:
+    """Send all of `data`, as far as a deadline allows."""
+    rest = memoryview(data)
     try:
-        connection.sendall(data)
-    except TimeoutError as error:
-        raise LateError("the other side does not read") from error
+        if deadline is None:
+            connection.sendall(rest)
+            return
+        while rest:
+            _wait(connection, select.POLLOUT, deadline, "the other side does not read")
+            rest = rest[connection.send(rest, socket.MSG_DONTWAIT) :]
+    except BlockingIOError:
+        raise LateError("the other side does not read") from None
     except OSError as error:
         raise ClosedError("the other side is gone") from error
 
@@ -95,9 +115,7 @@ def _receive(connection: socket.socket, count: int, deadline: float | None) -> b
     data = bytearray()
     while len(data) < count:
         if deadline is not None:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not select.select([connection], [], [], remaining)[0]:
-                raise LateError("no answer in time")
+            _wait(connection, select.POLLIN, deadline, "no answer in time")
         try:
             chunk = connection.recv(min(_CHUNK, count - len(data)))
         except OSError as error:
@@ -106,3 +124,12 @@ def _receive(connection: socket.socket, count: int, deadline: float | None) -> b
             raise ClosedError("the other side closed the connection")
         data += chunk
     return bytes(data)
+
+
+def _wait(connection: socket.socket, event: int, deadline: float, late: str) -> None:
+    """Wait until the connection can be read or written; `poll`, for `select` knows descriptors below 1024 only."""
+    remaining = deadline - time.monotonic()
+    poll = select.poll()
+    poll.register(connection, event)
+    if remaining <= 0 or not poll.poll(1000 * remaining):
+        raise LateError(late)
