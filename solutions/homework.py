@@ -149,8 +149,8 @@ def show(figure, description):
 # and $\sigma = 0.1$. The test data have no noise, so a perfect model reaches test loss 0.
 
 # %%
-np.random.seed(0)
-F_TRUE_PARAMS = np.random.rand(5) * 2.0 - 1.0
+np.random.seed({{ data function_seed }})
+F_TRUE_PARAMS = np.random.rand({{ data frequencies }}) * 2.0 - 1.0
 
 
 def f_true(x):
@@ -161,15 +161,15 @@ def f_true(x):
 
 # %%
 # Noisy training data
-np.random.seed(10)
-TRAIN_N = 1500
-TRAIN_SIGMA = 0.1
+np.random.seed({{ data data_seed }})
+TRAIN_N = {{ data train }}
+TRAIN_SIGMA = {{ data noise }}
 train_x = np.random.uniform(low=-1.0, high=1.0, size=TRAIN_N)
 train_y = f_true(train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 
 # Noise-free test data
-np.random.seed(10)
-TEST_N = 500
+np.random.seed({{ data data_seed }})
+TEST_N = {{ data test }}
 test_x = np.linspace(-1, 1, TEST_N)
 test_y = f_true(test_x)
 
@@ -283,10 +283,10 @@ def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, trai
 
 
 # %%
-width = 20
-lr = 0.1
-batch_size = 32
-n_steps = int(TRAIN_N / batch_size * 10)
+width = {{ network width }}
+lr = {{ training learning_rate }}
+batch_size = {{ training batch_size }}
+n_steps = int(TRAIN_N / batch_size * {{ training epochs }})
 
 np.random.seed(100)
 torch.manual_seed(100)
@@ -516,7 +516,7 @@ visualize(*shallow, "one hidden layer, trained")
 # </details>
 
 # %%
-width = 20
+width = {{ network width }}
 
 model = nn.Sequential(
     # TODO q1: the layers of the network, in order
@@ -530,8 +530,8 @@ model = nn.Sequential(
     # END SOLUTION
 )
 
-assert len(model) == 9
-assert sum(p.numel() for p in model.parameters()) == 1321
+assert len(model) == {{ children }}
+assert sum(p.numel() for p in model.parameters()) == {{ parameters }}
 assert list(model(torch.randn(10, 1)).shape) == [10, 1]
 
 # %% tags=["demonstration"]
@@ -553,13 +553,13 @@ grader.check("q1")
 # def test_container(model):
 #     """an nn.Sequential of nine modules"""
 #     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
-#     assert len(model) == 9, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
+#     assert len(model) == {{ children }}, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
 #
 #
 # def test_parameters(model):
-#     """1321 parameters"""
+#     """{{ parameters }} parameters"""
 #     count = sum(parameter.numel() for parameter in model.parameters())
-#     assert count == 1321, f"model has {count} parameters, expected 1321"
+#     assert count == {{ parameters }}, f"model has {count} parameters, expected {{ parameters }}"
 #
 #
 # def test_outputs(model):

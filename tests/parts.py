@@ -1,6 +1,11 @@
 """What several tests put together: readers and graders of this homework, items and grades made up."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from inithw.engine import submission
 from inithw.engine.grading import Grader
@@ -28,3 +33,28 @@ def item_score(item_id: str, state: str = "lost", points: float = 1.0, **rest: o
 def grade_of(*items: ItemScore, name: str = "submission", status: str = "graded", **rest: object) -> Grade:
     """A grade, made up."""
     return Grade(name, HOMEWORK.title, status, items, **rest)
+
+
+ROOT = Path(__file__).parent.parent
+_OF_THE_PROJECT = (
+    *("assignment", "autograder", "docs", "solutions", "tests"),
+    *("constraints.txt", "CHANGELOG.md", "otter_config.json", "pyproject.toml", "LICENSE", "README.md"),
+)
+_LEFT_BY_RUNS = ("__pycache__", ".ipynb_checkpoints", ".calibration", "inithw.key")
+
+
+def project_copy(folder: Path) -> Path:
+    """Copy the project into a folder, to change it there; the folder."""
+    for name in _OF_THE_PROJECT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*_LEFT_BY_RUNS))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def run_in(project: Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `python -m ARGUMENTS` with the package of a copy of the project, in its folder."""
+    environment = {**os.environ, "PYTHONPATH": str(project / "autograder")}
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, **options)

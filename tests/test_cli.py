@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from inithw import cli
 
+from tests.parts import project_copy
 from tests.submissions.answer import ITEMS
 
 INITHW = [sys.executable, "-m", "inithw.cli"]
@@ -273,11 +274,8 @@ def test_a_fault_of_the_tool_is_one_line_unless_asked_for_more(graded):
     assert "Traceback" not in done.stderr
 
 
-def test_build_check_is_quiet_when_nothing_is_stale_and_shows_diff_and_fix_when_something_is(root, tmp_path):
-    for name in ("solutions", "assignment", "autograder"):
-        subprocess.run(["cp", "-r", root / name, tmp_path], check=True)
-    for name in ("pyproject.toml", "otter_config.json"):
-        (tmp_path / name).write_bytes((root / name).read_bytes())
+def test_build_check_is_quiet_when_nothing_is_stale_and_shows_diff_and_fix_when_something_is(tmp_path):
+    project_copy(tmp_path)
     assert run("build", cwd=tmp_path).returncode == 0
     done = run("build", "--check", cwd=tmp_path)
     assert done.returncode == 0, done.stdout

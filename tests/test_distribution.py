@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from functools import partial
@@ -15,10 +14,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from inithw.release.distribution import SOURCE, SourceError, build, check, split_solution, write
+from inithw.release.distribution import PAGES, SOURCE, SourceError, build, check, split_solution, write
 from packaging.requirements import Requirement
 
-from tests.parts import read_submission
+from tests.parts import project_copy, read_submission
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ("assignment/homework.ipynb", "solutions/homework.ipynb")
@@ -31,12 +30,10 @@ def files():
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of what the build reads, built."""
-    (tmp_path / "solutions").mkdir()
-    shutil.copy(ROOT / SOURCE, tmp_path / SOURCE)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    write(tmp_path)
-    return tmp_path
+    """A copy of the project, built."""
+    project = project_copy(tmp_path)
+    write(project)
+    return project
 
 
 def notebook(files, path):
@@ -101,16 +98,20 @@ def test_check_notices_a_missing_file_and_changed_newlines(copy):
 
 def test_an_edit_of_the_source_makes_its_products_stale(copy):
     source = copy / SOURCE
-    source.write_text(source.read_text("utf-8").replace("width = 20", "width = 21"), encoding="utf-8")
+    source.write_text(source.read_text("utf-8").replace("width = ", "width =  "), encoding="utf-8")
     assert {stale.path for stale in check(copy)} == {*NOTEBOOKS, "autograder/inithw/homework/given.json"}
 
 
 def test_generated_files_say_so_and_name_the_command(files):
     for path, content in files.items():
         text = content.decode()
-        note = json.loads(text)["metadata"]["inithw"]["note"] if path.endswith(".ipynb") else text[:200]
-        assert "inithw build" in note, path
-        assert "solutions/homework.py" in note, path
+        note = json.loads(text)["metadata"]["inithw"]["note"] if path.endswith(".ipynb") else text[:250]
+        if path in PAGES:
+            assert text.count("<!-- inithw build: ") >= 1, path
+        else:
+            assert "inithw build" in note, path
+            source = "homework/rubric.py" if path.startswith("tests/otter") else "solutions/homework.py"
+            assert source in note, path
 
 
 def test_generated_files_need_no_particular_encoding_of_the_reader(files):
@@ -199,9 +200,7 @@ def test_every_code_cell_is_plain_python(files, path):
 def test_cell_ids_survive_an_edit_elsewhere(copy):
     before = [cell.id for cell in nbformat.read(copy / NOTEBOOKS[0], as_version=4).cells]
     source = copy / SOURCE
-    source.write_text(
-        source.read_text("utf-8").replace("# %%\nwidth = 20\n", "# %%\nwidth = 21\n", 1), encoding="utf-8"
-    )
+    source.write_text(source.read_text("utf-8").replace("# %%\nwidth = ", "# %%\nwidth =  ", 1), encoding="utf-8")
     write(copy)
     after = [cell.id for cell in nbformat.read(copy / NOTEBOOKS[0], as_version=4).cells]
     assert len(after) == len(before)

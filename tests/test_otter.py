@@ -113,7 +113,7 @@ def test_a_file_that_otter_cannot_open_never_reaches_the_plugin(archive, tmp_pat
 @pytest.fixture
 def autograder(tmp_path, sandbox, monkeypatch):
     """A folder as Otter makes it: `submission` with Otter's copy of the tests, `source` with the configuration."""
-    monkeypatch.setattr(otter_plugin, "Sandbox", lambda: contextlib.nullcontext(sandbox))  # one for all tests
+    monkeypatch.setattr(otter_plugin, "Sandbox", lambda _worker: contextlib.nullcontext(sandbox))  # one for all tests
     for name in ("source", "submission/tests", "results"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "submission_metadata.json").write_text("{}")
@@ -192,7 +192,7 @@ def test_a_file_that_is_no_submission_is_told_so(autograder):
 
 
 def test_a_fault_of_the_grader_keeps_the_best_earlier_score(autograder, monkeypatch):
-    def broken():
+    def broken(_worker):
         raise SandboxError("no fork")
 
     monkeypatch.setattr(otter_plugin, "Sandbox", broken)

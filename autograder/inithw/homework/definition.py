@@ -7,8 +7,9 @@ from pathlib import Path
 from inithw.engine.homework import Homework
 from inithw.homework import records
 from inithw.homework.challenge import draw_challenge
+from inithw.homework.diagnosis import mistakes_table
 from inithw.homework.questions import evidence, questions
-from inithw.homework.reference.data import PARAMETERS, WIDTHS
+from inithw.homework.reference.data import PARAMETERS, STEPS, WIDTHS
 from inithw.homework.rubric import RUBRIC
 from inithw.homework.term import TERM
 from inithw.homework.thresholds import thresholds
@@ -26,11 +27,24 @@ HOMEWORK = Homework(
     ready=thresholds,
 )
 
-FACTS = {
-    "hidden layers": TERM.network.hidden_layers,
-    "width": TERM.network.width,
-    "children": 2 * len(WIDTHS) - 3,
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def _in_words(number: int) -> str:
+    """`four`; from thirteen on in digits."""
+    return _WORDS[number] if number < len(_WORDS) else str(number)
+
+
+_CHILDREN = 2 * len(WIDTHS) - 3
+FACTS: dict[str, object] = {
+    **{f"{table} {name}": value for table in ("data", "network", "training") for name, value in TERM.table(table)},
+    "layers": len(WIDTHS) - 1,
+    "children": _CHILDREN,
     "parameters": PARAMETERS,
-    "training points": TERM.data.train,
+    "steps": STEPS,
+    "hidden layers in words": _in_words(TERM.network.hidden_layers),
+    "layers in words": _in_words(len(WIDTHS) - 1),
+    "children in words": _in_words(_CHILDREN),
+    "mistakes": mistakes_table(),
 }
-"""What pages may say of this term's homework, by name."""
+"""What pages and the notebook may say of this homework, by name: the constants of term.toml, and what follows."""

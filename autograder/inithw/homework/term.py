@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,13 @@ class Training:
     """The training loop: SGD with momentum.
 
     Attributes:
-        steps: Updates.
+        epochs: Passes through the training points.
         learning_rate: Of SGD.
         momentum: Of SGD.
         batch_size: Training points of one update.
     """
 
-    steps: int
+    epochs: int
     learning_rate: float
     momentum: float
     batch_size: int
@@ -86,6 +86,10 @@ class Term:
     training: Training
     points: Mapping[str, float]
 
+    def table(self, name: str) -> list[tuple[str, float]]:
+        """The values of `data`, `network` or `training`, by name."""
+        return list(asdict(getattr(self, name)).items())
+
 
 # What each value must be, and how to say so.
 _RULES: dict[str, tuple[float, float]] = {
@@ -97,7 +101,7 @@ _RULES: dict[str, tuple[float, float]] = {
     "data.test": (16, 100_000),
     "network.width": (2, 512),
     "network.hidden_layers": (2, 20),
-    "training.steps": (1, 100_000),
+    "training.epochs": (1, 1000),
     "training.learning_rate": (1e-6, 10),
     "training.momentum": (0, 0.999),
     "training.batch_size": (1, 100_000),

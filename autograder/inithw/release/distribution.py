@@ -13,8 +13,9 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jupytext
@@ -24,7 +25,7 @@ from nbformat import NotebookNode
 from inithw.engine.settings import ProjectError
 from inithw.homework.definition import FACTS, HOMEWORK
 from inithw.release.otter_tests import otter_tests
-from inithw.release.pages import PageError, facts, put_facts
+from inithw.release.pages import PageError, facts, fill, put_facts
 
 SOURCE = "solutions/homework.py"
 COMMAND = "inithw build"
@@ -74,7 +75,9 @@ def build(root: Path) -> dict[str, bytes]:
         SourceError: A solution marker is unbalanced, nested, misspelt or has no line for the student, or a line
             of a solution would reach a student's file.
     """
-    cells = jupytext.reads((root / SOURCE).read_text(encoding="utf-8"), fmt="py:percent").cells
+    known = facts(HOMEWORK, FACTS)
+    source = _with_facts(SOURCE, lambda: fill((root / SOURCE).read_text(encoding="utf-8"), known))
+    cells = jupytext.reads(source, fmt="py:percent").cells
     student, reference, tests = [], [], {}
     solution: set[str] = set()
     seen: dict[str, int] = {}
@@ -113,7 +116,7 @@ def build(root: Path) -> dict[str, bytes]:
         **{f"assignment/tests/{question}.py": text for question, text in sorted(tests.items())},
         "assignment/requirements.txt": _requirements(root),
         **{f"tests/otter/{question}.py": text for question, text in otter_tests(HOMEWORK, _TESTS_NOTE).items()},
-        **_pages(root),
+        **_pages(root, known),
         "autograder/inithw/homework/given.json": json.dumps(given, indent=1, ensure_ascii=False) + "\n",
     }
     _refuse_leaks(solution, [cell.source for cell in student], tests)
@@ -210,15 +213,17 @@ def _notebook(cells: list[NotebookNode]) -> str:
     return nbformat.writes(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _pages(root: Path) -> dict[str, str]:
-    known = facts(HOMEWORK, FACTS)
-    pages = {}
-    for name in PAGES:
-        try:
-            pages[name] = put_facts((root / name).read_text(encoding="utf-8"), known)
-        except PageError as error:
-            raise SourceError(f"{name} {error}") from error
-    return pages
+def _pages(root: Path, known: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: _with_facts(name, partial(put_facts, (root / name).read_text(encoding="utf-8"), known)) for name in PAGES
+    }
+
+
+def _with_facts(name: str, make: Callable[[], str]) -> str:
+    try:
+        return make()
+    except PageError as error:
+        raise SourceError(f"{name} {error}") from error
 
 
 def _requirements(root: Path) -> str:

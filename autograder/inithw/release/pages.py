@@ -2,7 +2,8 @@
 
     <!-- inithw build: points -->10<!-- end -->
 
-A fact of several lines stands on lines of its own, between a marker each.
+A fact of several lines stands on lines of its own, between a marker each. In the homework's source, from which all is
+generated, `{{ points }}` is enough.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Mapping
 from inithw.engine.homework import Homework
 
 _FACT = re.compile(r"(<!-- inithw build: ([\w ]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+_PLACEHOLDER = re.compile(r"\{\{ ([\w ]+) \}\}")
 
 
 class PageError(ValueError):
@@ -42,15 +46,28 @@ def put_facts(page: str, known: Mapping[str, str]) -> str:
 
     def put(match: re.Match[str]) -> str:
         begin, name, _old, end = match.groups()
-        if name not in known:
-            raise PageError(f"asks for {name!r}; known are {', '.join(sorted(known))}")
-        fact = known[name]
+        fact = _known(name, known)
         return f"{begin}\n\n{fact}\n\n{end}" if "\n" in fact else f"{begin}{fact}{end}"
 
     new, count = _FACT.subn(put, page)
     if count != page.count("<!-- inithw build: ") or count != page.count("<!-- end -->"):
         raise PageError("a marker `<!-- inithw build: NAME -->` or its `<!-- end -->` is missing or misspelt")
     return new
+
+
+def fill(source: str, known: Mapping[str, str]) -> str:
+    """The source with every `{{ name }}` replaced.
+
+    Raises:
+        PageError: A fact is unknown.
+    """
+    return _PLACEHOLDER.sub(lambda match: _known(match[1], known), source)
+
+
+def _known(name: str, known: Mapping[str, str]) -> str:
+    if name not in known:
+        raise PageError(f"asks for {name!r}; known are {', '.join(sorted(known))}")
+    return known[name]
 
 
 def _items(homework: Homework) -> str:

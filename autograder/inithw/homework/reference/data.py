@@ -15,7 +15,8 @@ WIDTHS = (1, *[TERM.network.width] * TERM.network.hidden_layers, 1)
 PARAMETERS = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(WIDTHS))
 TRAIN_N, TEST_N, NOISE = _DATA.train, _DATA.test, _DATA.noise
 LEARNING_RATE, MOMENTUM = _TRAINING.learning_rate, _TRAINING.momentum
-BATCH_SIZE, STEPS = _TRAINING.batch_size, _TRAINING.steps
+BATCH_SIZE = _TRAINING.batch_size
+STEPS = int(TRAIN_N / BATCH_SIZE * _TRAINING.epochs)
 FUNCTION_SEED, DATA_SEED = _DATA.function_seed, _DATA.data_seed
 
 F_TRUE_PARAMS: FloatArray = np.random.RandomState(FUNCTION_SEED).rand(_DATA.frequencies) * 2.0 - 1.0
