@@ -101,7 +101,7 @@ def _judge(submission: Submission, questions: tuple[str, ...], norms: list[float
 
         def passes(source: str) -> bool:
             try:
-                with time_limit(CELL_SECONDS):
+                with time_limit(CELL_SECONDS, CELL_SECONDS):
                     return shell.run(source) is None
             except BaseException:
                 return False

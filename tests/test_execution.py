@@ -99,9 +99,24 @@ def test_a_complete_submission_answers_everything_in_the_forms_dictated(sandbox)
         ),
         pytest.param("import ctypes\nctypes.string_at(0)", "ended the run: it crashed (SIGSEGV)", id="crashes"),
         pytest.param(
-            "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass",
-            "no answer",
-            id="ignores the alarm",
+            "import signal\nfor number in (signal.SIGALRM, signal.SIGPROF): signal.signal(number, signal.SIG_IGN)\n"
+            "while True: pass",
+            "ended the run: took longer than 2 s",
+            id="ignores the alarms",
+        ),
+        pytest.param(
+            "import signal, time\n"
+            "for number in (signal.SIGALRM, signal.SIGPROF): signal.signal(number, signal.SIG_IGN)\n"
+            "time.sleep(10 ** 6)",
+            "ended the run: no answer within 10 s",
+            id="sleeps, deaf",
+        ),
+        pytest.param("import time\ntime.sleep(10 ** 6)", "took longer than 10 s", id="sleeps"),
+        pytest.param(
+            "import gc, socket, time\n"
+            "[o.close() for o in gc.get_objects() if isinstance(o, socket.socket)]; time.sleep(10 ** 6)",
+            "ended the run: it closed its connection to the judge",
+            id="hangs up",
         ),
         pytest.param("while True: pass", "took longer than 2 s", id="endless loop"),
         *(

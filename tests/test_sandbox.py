@@ -1,6 +1,7 @@
 """The judge's side of a worker: who it becomes, what it leaves, and when nothing is run at all."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,11 +10,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from inithw.engine.folders import exceeds, remove_tree
+from inithw.engine import slots
+from inithw.engine.batch import grade_all
+from inithw.engine.folders import ENTRY_BYTES, exceeds, remove_tree
+from inithw.engine.records import Limits
 from inithw.engine.sandbox import Sandbox, SandboxError
-from inithw.engine.slots import _in_use, claim_slots
+from inithw.engine.slots import NoSlotError, _in_use, claim_slots, default_jobs, own_processor, processors
 from inithw.homework.definition import HOMEWORK
 
+from tests.parts import grader
 from tests.rights import ROOT, needs_other_users, unless_closed
 
 
@@ -39,8 +44,8 @@ def test_files_are_counted_wherever_they_lie(folder):
 def test_many_empty_files_count_too(folder):
     for number in range(100):
         (folder / str(number)).touch()
-    assert exceeds(folder, 50_000)
-    assert not exceeds(folder, 52_000)
+    assert exceeds(folder, 100 * ENTRY_BYTES - 1)
+    assert not exceeds(folder, 100 * ENTRY_BYTES)
 
 
 def test_what_links_point_to_does_not_count(folder, tmp_path):
@@ -208,3 +213,119 @@ def test_nothing_is_left_of_a_process_that_was_started_while_the_sandbox_was_clo
     closing.join(timeout=20)
     assert not closing.is_alive()
     assert sandbox._process.poll() is not None
+
+
+# ---------------------------------------------------------------- neighbours, and workers that are taken away
+
+HONEST = Path(__file__).parents[1] / "solutions" / "homework.ipynb"
+LONG = Limits(notebook_seconds=120, cell_seconds=60, question_seconds=60, total_seconds=1200)
+
+
+class Predator(Sandbox):
+    """Takes the first workers away, some time after they have begun."""
+
+    def __init__(self, count, take, delay):
+        super().__init__(HOMEWORK.worker)
+        self.count, self.take, self.delay = count, take, delay
+
+    def spawn(self, plan, child_end):
+        pid = super().spawn(plan, child_end)
+        if self.count:
+            self.count -= 1
+            victim = {"worker": pid, "its ancestor": self._process.pid}[self.take]
+            threading.Timer(self.delay, os.kill, (victim, signal.SIGKILL)).start()
+        return pid
+
+
+@pytest.mark.parametrize("delay", [0, 0.02, 0.2], ids=["at once", "soon", "in the middle"])
+@pytest.mark.parametrize("take", ["worker", "its ancestor"])
+def test_a_submission_whose_worker_is_killed_from_outside_runs_again_and_loses_nothing(take, delay):
+    with Predator(1, take, delay) as sandbox:
+        assert grader(sandbox, limits=LONG).grade(HONEST).grade.score == 10
+
+
+@pytest.mark.parametrize("take", ["worker", "its ancestor"])
+def test_a_submission_whose_workers_are_all_killed_from_outside_is_not_graded(take):
+    with Predator(100, take, 0.02) as sandbox:
+        record = grader(sandbox, limits=LONG).grade(HONEST).grade
+    assert record.status == "infrastructure_error"
+    assert "3 workers in a row were lost" in record.message
+
+
+SUICIDES = {
+    "kill": "os.kill(os.getpid(), signal.SIGKILL)",
+    "raise": "signal.raise_signal(signal.SIGKILL)",
+    "by thread": "signal.pthread_kill(threading.get_ident(), signal.SIGKILL)",
+    "tgkill": "ctypes.CDLL(None).syscall(234, os.getpid(), threading.get_native_id(), 9)",
+    "by a timer": "ctypes.CDLL(None).syscall(222, 0, 0, 0)",
+    "by its group": "os.killpg(0, signal.SIGKILL)",
+    "its processor time": "while True: pass",
+    "its connection": "[o.close() for o in gc.get_objects() if type(o) is socket.socket]; time.sleep(10 ** 6)",
+    "leaving": "os._exit(137)",
+    "stopping": "signal.raise_signal(signal.SIGSTOP)",
+    "all memory": "kept = []\nwhile True: kept.append(bytearray(64 << 20))",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no walls")
+@pytest.mark.parametrize("how", SUICIDES)
+def test_no_submission_can_look_as_if_it_had_been_taken_away(how, sandbox, tmp_path):
+    path = tmp_path / "homework.py"
+    path.write_text(f"import ctypes, gc, os, signal, socket, threading, time\n{SUICIDES[how]}")
+    limits = Limits(notebook_seconds=4, cell_seconds=2, question_seconds=2, total_seconds=30, memory_bytes=1 << 30)
+    assert grader(sandbox, limits=limits).grade(path).grade.status == "graded"
+
+
+SPINNING = """
+import threading
+def spin():
+    while True: pass
+for _ in range(60):
+    try: threading.Thread(target=spin, daemon=True).start()
+    except RuntimeError: break
+spin()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads cannot be kept on one processor")
+@pytest.mark.parametrize("jobs", [1, 3], ids=["in turn", "sharing, as asked for"])
+def test_an_honest_notebook_beside_spinning_threads_on_one_processor_loses_nothing(jobs, tmp_path):
+    paths = [tmp_path / "one.py", tmp_path / "two.py", HONEST]
+    for path in paths[:2]:
+        path.write_text(SPINNING)
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        with Sandbox(HOMEWORK.worker, jobs) as sandbox:
+            limits = Limits(notebook_seconds=10, cell_seconds=5, question_seconds=10, total_seconds=900)
+            *spun, honest = grade_all(grader(sandbox, limits=limits), paths, jobs=jobs)
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert honest.score == 10
+    assert [record.score for record in spun] == [0, 0]
+    assert "took longer than 5 s" in spun[0].cells[0].error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processors cannot be claimed")
+def test_no_two_workers_on_this_machine_have_the_same_processor_unless_there_are_more_jobs_than_processors():
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        assert processors() == (min(usable),)
+        with own_processor(lambda: False) as number:
+            assert number == min(usable)
+            assert default_jobs() == 1
+            with pytest.raises(NoSlotError, match="stopped"), own_processor(lambda: True):
+                pass
+        with own_processor(lambda: True) as number:  # free again
+            assert number == min(usable)
+    finally:
+        os.sched_setaffinity(0, usable)
+
+
+@pytest.mark.parametrize(("quota", "count"), [(None, 4), (0.5, 1), (1.0, 1), (2.5, 2), (64.0, 4)])
+def test_a_containers_quota_counts(monkeypatch, quota, count):
+    monkeypatch.setattr(slots, "container_processors", lambda: quota)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {2, 3, 5, 7})
+    assert len(processors()) == len(set(processors())) == count
+    assert set(processors()) <= {2, 3, 5, 7}

@@ -40,7 +40,8 @@ class Peer:
     def ask(self, ask, *arrays, **details):
         shapes = [list(array.shape) for array in arrays]
         wire.send_json(
-            self.connection, {"ask": ask, "token": "t", "seconds": 5, "shapes": shapes, "number": 1, **details}
+            self.connection,
+            {"ask": ask, "token": "t", "seconds": 5, "patience": 5, "shapes": shapes, "number": 1, **details},
         )
         wire.send_floats(self.connection, *arrays)
         reply = wire.receive_json(self.connection, 1 << 20, time.monotonic() + 10)

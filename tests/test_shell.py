@@ -22,7 +22,7 @@ def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:
             for cell in cells:
                 with output.record(1000) as kept:
                     try:
-                        with time_limit(seconds):
+                        with time_limit(seconds, seconds):
                             error = shell.run(cell)
                     except BaseException as raised:
                         error = raised

@@ -30,6 +30,10 @@ def call(name, *arguments):
         raise OSError(ctypes.get_errno(), name)
     return result
 
+def boast_of(held):
+    if held > 4 * SCRATCH_BYTES:
+        tell(f"{BOAST}: {held >> 20} MB")
+
 def touch(folder, name="canary"):
     with open(os.path.join(folder, f"{name}-{TOKEN}"), "w") as file:
         file.write("was here")

@@ -52,6 +52,114 @@ EXHAUSTING = (
     ),
     Attack("many files", "files without end", "n = 0\nwhile True:\n    n += 1; open(f'f{n}', 'w').close()"),
     Attack(
+        "hidden by renaming",
+        "a full folder takes another name among thousands of empty ones whenever somebody may look",
+        """
+        for n in range(2000):
+            os.mkdir(f"empty{n}")
+        os.mkdir("full0")
+        def rename(n=0):
+            while True:
+                try: os.rename(f"full{n}", f"full{n + 1}")
+                except OSError: continue
+                n += 1
+        threading.Thread(target=rename, daemon=True).start()
+        held = 0
+        while True:
+            folder = next((name for name in os.listdir(".") if name.startswith("full")), "full0")
+            try:
+                with open(f"{folder}/f{held}", "wb") as f: held += f.write(bytes(1 << 20))
+            except FileNotFoundError:
+                pass
+            boast_of(held)
+        """,
+        telling=True,
+    ),
+    Attack(
+        "carried from folder to folder",
+        "files move out of the folder that is looked into, to one that has been",
+        """
+        names = [f"d{n}" for n in range(200)]
+        for name in names: os.mkdir(name)
+        def carry():
+            at = 0
+            while True:
+                for name in os.listdir(names[at]):
+                    try: os.rename(f"{names[at]}/{name}", f"{names[(at + 101) % 200]}/{name}")
+                    except OSError: pass
+                at = (at + 1) % 200
+        threading.Thread(target=carry, daemon=True).start()
+        held = 0
+        while True:
+            with open(f"d{held % 200}/{held}", "wb") as f: held += f.write(bytes(1 << 19))
+            boast_of(held)
+        """,
+    ),
+    Attack(
+        "a folder inside out",
+        "a deep chain of folders whose ends change places",
+        """
+        os.makedirs("a/a/a/a/a/a"); os.mkdir("b")
+        def turn():
+            while True:
+                try:
+                    os.rename("a/a/a", "b/x"); os.rename("b/x", "a/a/a")
+                except OSError: pass
+        threading.Thread(target=turn, daemon=True).start()
+        held = 0
+        while True:
+            for place in ("a/a/a/a/a/a", "b/x/a/a/a"):
+                try:
+                    with open(f"{place}/{held}", "wb") as f: held += f.write(bytes(1 << 20))
+                except OSError: pass
+            boast_of(held)
+        """,
+    ),
+    Attack(
+        "entries without number",
+        "folders, empty files and long names cost no bytes and fill the disk's tables all the same",
+        """
+        number = 0
+        while True:
+            number += 1
+            os.mkdir(f"{number}" + "d" * 200) if number % 2 else open(f"{number}" + "f" * 200, "w").close()
+            boast_of(4096 * number)
+        """,
+        telling=True,
+    ),
+    Attack(
+        "written through memory",
+        "files grow by mappings: no call says how much is written",
+        """
+        import mmap
+        held = 0
+        while True:
+            file = os.open(f"f{held}", os.O_RDWR | os.O_CREAT)
+            os.ftruncate(file, 1 << 20)
+            with mmap.mmap(file, 1 << 20) as view:
+                view[:] = b"x" * (1 << 20)
+            os.close(file)
+            held += 1 << 20
+            boast_of(held)
+        """,
+    ),
+    Attack(
+        "in the folders of all",
+        "files in places in which every user may write, nested ones too, that stay on the machine",
+        """
+        held = 0
+        places = ["/tmp", "/var/tmp", "/dev/shm", "/run/lock", SHARED]
+        while True:
+            for place in places:
+                try:
+                    os.makedirs(f"{place}/canary-{TOKEN}/in/it", exist_ok=True)
+                    with open(f"{place}/canary-{TOKEN}/in/it/{held}", "wb") as f: held += f.write(bytes(1 << 20))
+                except OSError: pass
+            boast_of(held)
+        """,
+        telling=True,
+    ),
+    Attack(
         "files in deep folders",
         "hides gigabytes below paths too long to name",
         """

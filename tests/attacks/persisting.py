@@ -146,7 +146,6 @@ PERSISTING = (
                 pass
         """,
         telling=True,
-        landlock=True,
     ),
     Attack(
         "shared memory",

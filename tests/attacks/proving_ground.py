@@ -204,7 +204,8 @@ class ProvingGround:
         self.folder, self.skeleton, self.limits, self.key = folder, skeleton, limits, key
         self.shared, self.submissions = folder / "shared", folder / "submissions"
         self.secrets = {
-            what: secrets.token_hex(8) for what in ("a closed file", "a file open to all", "a neighbour's work")
+            what: secrets.token_hex(8)
+            for what in ("a closed file", "a file open to all", "a neighbour's work", "that it had succeeded")
         }
         self.secrets["the key"] = key.removeprefix(KEY_MARK)
 
@@ -273,6 +274,8 @@ class ProvingGround:
         project = self.skeleton.resolve().parents[1]
         return {
             "TOKEN": token,
+            "BOAST": self.secrets["that it had succeeded"],
+            "SCRATCH_BYTES": self.limits.scratch_bytes,
             "KEY_MARK": KEY_MARK,
             "CLOSED": str(self.folder / "closed"),
             "PUBLIC": str(self.folder / "public"),

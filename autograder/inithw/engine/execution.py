@@ -6,6 +6,7 @@ worker (an endless loop in C, a crash, `os._exit`), the submission runs again wi
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import time
@@ -17,19 +18,33 @@ from inithw.engine import wire
 from inithw.engine.homework import Homework, Question
 from inithw.engine.records import Cell, CellRun, Evidence, FloatArray, Limits, Submission, Unavailable
 from inithw.engine.reply import MalformedError, Reply
-from inithw.engine.sandbox import Sandbox, SandboxError, Worker
+from inithw.engine.sandbox import GRACE_SECONDS, PATIENCE, Sandbox, SandboxError, Worker, WorkerLost
 
-_GRACE_SECONDS = 3.0
 _REPLY_LIMIT = 1 << 20
 _MAX_RUNS = 6
+_MAX_LOST = 3  # workers
 _MISSING_NAME = re.compile(r"NameError: name '(\w{1,100})' is not defined")
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory"
 )  # Python, NumPy, torch
 
+_DISK_FULL = re.compile(r"\[Errno (27|28)\]")  # file too large, no space left
+
 
 class _Ended(Exception):
-    """The worker is gone or unusable; when it is gone, the cause is `wire.ClosedError` and its exit says why."""
+    """The worker is gone or unusable; when it is gone, the cause is `wire.ClosedError` and its exit says why.
+
+    Attributes:
+        lost: The submission is not to blame.
+    """
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+class _Blamed(Exception):
+    """The worker ended through what the submission did."""
 
 
 class _LeftOutMatters(Exception):
@@ -47,28 +62,50 @@ def execute(submission: Submission, challenge: Any, homework: Homework, sandbox:
         limits: What the submission may use.
 
     Raises:
-        SandboxError: No worker could be started.
+        SandboxError: No worker could be started, or several were taken away.
     """
     started = time.monotonic()
-    state = _State(submission, homework.questions(challenge), limits, started + limits.total_seconds)
-    for _run in range(_MAX_RUNS):
+    state = _State(submission, homework.questions(challenge), limits)
+    runs = lost = 0
+    while True:
         try:
             with Worker(sandbox, limits) as worker:
-                try:
-                    _Dialogue(worker, state).run()
-                except _Ended as ended:
-                    worker.end(because="" if isinstance(ended.__cause__, wire.ClosedError) else str(ended))
-                    state.blame(worker.stopped_because)
-                    continue
+                state.begin()  # time spent waiting for a worker is nobody's
+                _run(worker, state)
         except _LeftOutMatters:
             state.leave_out = False
-            continue
-        break
-    else:
-        state.missing = (
-            f"it was not asked any more after {_MAX_RUNS} runs that a cell ended, the last: {state.last_end}"
-        )
+        except _Blamed:
+            runs += 1
+            if runs == _MAX_RUNS:
+                state.missing = (
+                    f"it was not asked any more after {runs} runs that a cell ended, the last: {state.last_end}"
+                )
+                break
+        except WorkerLost as loss:
+            lost += 1
+            if lost == _MAX_LOST:
+                raise SandboxError(f"{lost} workers in a row were lost, the last: {loss}") from loss
+            state.deadline = None
+        else:
+            break
     return homework.evidence(challenge, state.cell_runs(), state.all_answers(), time.monotonic() - started)
+
+
+def _run(worker: Worker, state: _State) -> None:
+    """Run the submission in a worker.
+
+    Raises:
+        WorkerLost: The worker is gone, which is not the submission's fault.
+        _Blamed: The worker is gone, and what the submission was doing will be left out.
+    """
+    try:
+        _Dialogue(worker, state).run()
+    except _Ended as ended:
+        worker.end(because="" if isinstance(ended.__cause__, wire.ClosedError) else str(ended), lost=ended.lost)
+        if worker.lost:
+            raise WorkerLost(worker.stopped_because) from ended
+        state.blame(worker.stopped_because)
+        raise _Blamed from ended
 
 
 @dataclass(slots=True)
@@ -78,7 +115,7 @@ class _State:
     submission: Submission
     questions: Sequence[Question]
     limits: Limits
-    deadline: float
+    deadline: float | None = None
     leave_out: bool = True
     missing: str = "the time allowed for one submission was used up before this was asked"
     last_end: str = ""
@@ -86,6 +123,15 @@ class _State:
     fatal: dict[int, str] = field(default_factory=dict)
     runs: dict[int, CellRun] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Start the clock, with the first worker."""
+        if self.deadline is None:
+            self.deadline = time.monotonic() + self.limits.total_seconds
+
+    def left(self) -> float:
+        """Seconds by the clock that the submission still has."""
+        return math.inf if self.deadline is None else self.deadline - time.monotonic()
 
     def blame(self, reason: str) -> None:
         """The worker ended during `current`: it will be left out in the next run."""
@@ -123,7 +169,7 @@ class _Dialogue:
         for question in state.questions:
             if question.name in state.answers:
                 continue
-            if time.monotonic() > state.deadline:
+            if state.left() <= 0:
                 return
             state.current = question
             state.answers[question.name] = self._ask(question)
@@ -133,57 +179,76 @@ class _Dialogue:
     def _run_cells(self) -> None:
         state, limits = self.state, self.state.limits
         state.runs.clear()
-        notebook_end = min(time.monotonic() + limits.notebook_seconds, state.deadline)
+        used_before = self.worker.used_seconds()
+        by_clock = min(PATIENCE * limits.notebook_seconds, max(limits.notebook_seconds, limits.total_seconds / 2))
+        kept_for_questions = limits.total_seconds - by_clock
         left_out: list[str] = []
         for cell in state.submission.cells:
             state.current = cell
-            seconds = min(limits.cell_seconds, notebook_end - time.monotonic())
+            used = self.worker.used_seconds() - used_before
+            seconds = min(limits.cell_seconds, limits.notebook_seconds - used)
+            most = state.left() - kept_for_questions
             if cell.number in state.fatal:
                 state.runs[cell.number] = CellRun(cell.number, "error", state.fatal[cell.number])
             elif state.leave_out and cell.demonstration:
                 state.runs[cell.number] = CellRun(cell.number, "left out")
                 left_out.append(cell.source)
-            elif seconds <= 0:
+            elif min(seconds, most) <= 0:
                 state.runs[cell.number] = CellRun(
                     cell.number,
                     "not reached",
                     f"the notebook's {limits.notebook_seconds:.0f} s were used up before",
                 )
             else:
-                error, unanswered = self._run_cell(cell, seconds)
+                error, unanswered = self._run_cell(cell, seconds, most)
                 state.runs[cell.number] = CellRun(cell.number, _outcome(error, unanswered), error)
                 missing = _MISSING_NAME.match(error)
                 if missing and not cell.given and any(re.search(rf"\b{missing[1]}\b", code) for code in left_out):
                     raise _LeftOutMatters
 
-    def _run_cell(self, cell: Cell, seconds: float) -> tuple[str, bool]:
-        reply = self._request("cell", seconds, number=cell.number, source=cell.source)
+    def _run_cell(self, cell: Cell, seconds: float, most: float) -> tuple[str, bool]:
+        reply = self._request("cell", seconds, most, number=cell.number, source=cell.source)
         error = _read(lambda: reply.text("error"))
         if _OUT_OF_MEMORY.match(error):  # what it hoards would be missing in the cells after it
             raise _Ended(f"it used more than {self.state.limits.memory_bytes >> 20} MB of memory")
+        if _DISK_FULL.search(error):
+            error += f" (all files of a submission together may have {self.state.limits.scratch_bytes >> 20} MB)"
         return error, reply.flag("unanswered")
 
     # ------------------------------------------------------------------ questions
 
     def _ask(self, question: Question) -> Any:
         seconds = self.state.limits.question_seconds
-        reply = self._request(question.handler, seconds, *question.arrays, **question.details)
+        reply = self._request(question.handler, seconds, self.state.left(), *question.arrays, **question.details)
         return _read(lambda: reply.unavailable() or question.read(reply))
 
-    def _request(self, ask: str, seconds: float, *arrays: FloatArray, **details: Any) -> Reply:
-        """Ask, and wait for the answer to this very question: what was sent before it is no answer."""
+    def _request(self, ask: str, seconds: float, most: float, *arrays: FloatArray, **details: Any) -> Reply:
+        """Ask, and wait for the answer to this very question: what was sent before it is no answer.
+
+        Args:
+            ask: What.
+            seconds: Processor time allowed; by the clock it is `PATIENCE` times as much.
+            most: Seconds by the clock at most.
+            arrays: Sent with it.
+            details: Of the request.
+        """
         token = secrets.token_hex(16)
         shapes = [list(array.shape) for array in arrays]
-        until = time.monotonic() + seconds + _GRACE_SECONDS
+        patience = min(PATIENCE * seconds, most)
+        started, starved = time.monotonic(), self.worker.starved_seconds()
+        until = started + patience + GRACE_SECONDS
         connection = self.worker.connection
-        connection.settimeout(seconds + _GRACE_SECONDS)
-        request = {"ask": ask, "token": token, "seconds": seconds, "shapes": shapes, **details}
+        request = {"ask": ask, "token": token, "seconds": seconds, "patience": patience, "shapes": shapes, **details}
+        self.worker.allow(seconds)
         try:
-            wire.send_json(connection, request)
-            wire.send_floats(connection, *arrays)
+            wire.send_json(connection, request, until)
+            wire.send_floats(connection, *arrays, deadline=until)
             fields = wire.receive_json(connection, _REPLY_LIMIT, until)
         except wire.LateError as error:
-            raise _Ended(f"no answer within {seconds:.0f} s") from error
+            waited = self.worker.starved_seconds() - starved
+            if waited > (time.monotonic() - started) / 2:
+                raise _Ended("other programs left it no processor time", lost=True) from error
+            raise _Ended(f"no answer within {patience:.0f} s") from error
         except wire.WireError as error:
             raise _Ended(str(error)) from error
         if fields.get("token") != token:

@@ -104,10 +104,10 @@ class Limits:
     """What one submission may use.
 
     Attributes:
-        notebook_seconds: Wall time for all cells together.
-        cell_seconds: Wall time for one cell.
-        question_seconds: Wall time for one question of the judge.
-        total_seconds: Wall time for everything, repeated runs included.
+        notebook_seconds: Processor time for all cells together.
+        cell_seconds: Processor time for one cell; by the clock five times as much.
+        question_seconds: Processor time for one question of the judge; by the clock five times as much.
+        total_seconds: Time by the clock for everything, repeated runs included.
         memory_bytes: Address space of the worker.
         scratch_bytes: Size of the folder in which it may write.
         processes: Threads and processes of its user.

@@ -30,8 +30,8 @@ from inithw.engine.wire.plan import REQUIRED, WallPlan
 _START_SECONDS = 120
 _CONTROL_SECONDS = 30
 PATIENCE = 5
-"""Seconds by the clock for each second of processor time that a worker may use."""
-_GRACE_SECONDS = 3.0
+"""Seconds by the clock for each second of processor time: a slow or busy machine costs nobody anything."""
+GRACE_SECONDS = 3.0
 _WATCH_SECONDS = 0.05
 _LOOK_SECONDS = 0.25
 _SHARE_OF_LOOKING = 20  # looking at many files takes a twentieth of a processor at most
@@ -89,7 +89,7 @@ class Worker:
             undo.callback(self.connection.close)
             with child_end:
                 self.pid = self._sandbox.spawn(self._plan(processor), child_end)
-            undo.callback(self.end)
+            undo.callback(self.end, "it was not needed any more")
             self.walls = self._walls()
             self._places = self._open_places()
             self._undo = undo.pop_all()
@@ -111,7 +111,7 @@ class Worker:
                 return
             self._used = self.used_seconds()
             self._ended.set()
-            status = self._sandbox.end(self.pid, self._slot.uid)
+            status = self._sandbox.end(self.pid, self._slot.uid, wait=not because)
             if because:
                 self.stopped_because, self.lost = because, lost
             else:
@@ -119,7 +119,9 @@ class Worker:
 
     def _exit_reason(self, status: Any) -> tuple[str, bool]:
         """What an exit status means, and whether the worker was taken away. It cannot send itself SIGKILL."""
-        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._used >= self._limits.total_seconds - _GRACE_SECONDS:
+        if status == "alive":
+            return "it closed its connection to the judge", False
+        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._used >= self._limits.total_seconds - GRACE_SECONDS:
             return f"it used {self._limits.total_seconds:.0f} s of processor time", False
         if not isinstance(status, int) or status == -signal.SIGKILL:
             return "it was killed from outside, perhaps because the machine had no memory left", True
@@ -139,15 +141,9 @@ class Worker:
             return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)  # clock_getcpuclockid(3)
         return self._used
 
-    def allow(self, seconds: float) -> float:
-        """Let it compute for so long; when it is used up, the worker is ended.
-
-        Returns:
-            The `time.monotonic()` after which not to wait any more, for it may be asleep: much later, so that a slow
-            or busy machine costs nobody anything.
-        """
-        self._allowed = self.used_seconds() + seconds + _GRACE_SECONDS, seconds
-        return time.monotonic() + PATIENCE * seconds + _GRACE_SECONDS
+    def allow(self, seconds: float) -> None:
+        """Let it compute for so long from now; when that is used up, the worker is ended."""
+        self._allowed = self.used_seconds() + seconds + GRACE_SECONDS, seconds
 
     def starved_seconds(self) -> float:
         """How long its threads could have run and got no processor."""
@@ -361,12 +357,18 @@ class Sandbox:
                 raise WorkerLost(f"the pre-loaded worker did not fork: {error}") from error
         return int(reply["pid"])
 
-    def end(self, pid: int, uid: int | None) -> dict[str, Any]:
-        """Kill and collect a worker; its exit status."""
+    def end(self, pid: int, uid: int | None, wait: bool) -> dict[str, Any]:
+        """Kill and collect a worker; its exit status, or `alive` when it had not ended by itself.
+
+        Args:
+            pid: The worker.
+            uid: Its user, of whom everything is killed.
+            wait: It seems to be about to end by itself: give it the time.
+        """
         with self._lock:
             try:
                 self._control.sendall(b"e")
-                wire.send_json(self._control, {"end": pid, "uid": uid})
+                wire.send_json(self._control, {"end": pid, "uid": uid, "wait": wait})
                 return wire.receive_json(self._control, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
             except (wire.WireError, OSError):
                 self._process.kill()  # all its children die with it; the next submission gets a new one

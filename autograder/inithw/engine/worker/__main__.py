@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from inithw.engine.wire.plan import WallPlan
 
 _REQUEST_LIMIT = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_EXIT_SECONDS = 5.0
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
                 children.add(pid := _spawn(plan, descriptors[0], control, *preloaded))
                 wire.send_json(control, {"pid": pid})
             else:
-                wire.send_json(control, _end(request["end"], request["uid"], children))
+                wire.send_json(control, _end(request["end"], request["uid"], request["wait"], children))
 
 
 def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
@@ -109,8 +111,9 @@ def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: Modu
     Session(shell, connection, homework).run()
 
 
-def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
+def _end(pid: int, uid: int | None, wait: bool, children: set[int]) -> dict[str, Any]:
     """Kill a child and whatever else runs under its uid, and collect it."""
+    ended = pid in children and _ended(pid, _EXIT_SECONDS if wait else 0)
     if uid is not None:
         _kill_all_of(uid)
     if pid not in children:  # of a process before this one: the number may be anybody's by now
@@ -119,7 +122,17 @@ def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     _pid, status = os.waitpid(pid, 0)
-    return {"status": os.waitstatus_to_exitcode(status)}
+    return {"status": os.waitstatus_to_exitcode(status) if ended else "alive"}
+
+
+def _ended(pid: int, seconds: float) -> bool:
+    """Whether a child ends by itself within so long."""
+    until = time.monotonic() + seconds
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def _kill_all_of(uid: int) -> None:

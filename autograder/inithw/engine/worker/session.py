@@ -68,7 +68,7 @@ class Session:
         header: dict[str, Any]
         values: list[np.ndarray] = []
         try:
-            with time_limit(request["seconds"]):
+            with time_limit(request["seconds"], request["patience"]):
                 header, values = self.handlers[request["ask"]](request, arrays)
         except Unavailable as reason:
             header = {"unavailable": reason.state, "reason": str(reason)}

@@ -40,18 +40,27 @@ class TimeLimitReached(BaseException):
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt the Python code inside after `seconds`; the parent's clock ends what does not listen."""
+def time_limit(seconds: float, patience: float) -> Iterator[None]:
+    """Interrupt the Python code inside; the judge's clocks end what does not listen.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeLimitReached(f"took longer than {seconds:.0f} s and was stopped")
+    Args:
+        seconds: Processor time of the whole process that it may use.
+        patience: Time by the clock that it may take: it may be asleep.
+    """
 
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        most = patience if number == signal.SIGALRM else seconds
+        raise TimeLimitReached(f"took longer than {most:.0f} s and was stopped")
+
+    timers = {signal.ITIMER_PROF: (signal.SIGPROF, seconds), signal.ITIMER_REAL: (signal.SIGALRM, patience)}
+    for timer, (number, most) in timers.items():
+        signal.signal(number, interrupt)
+        signal.setitimer(timer, max(most, 0.01))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in timers:
+            signal.setitimer(timer, 0)
 
 
 class _BoundedBytes(io.RawIOBase):
