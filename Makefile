@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
+.PHONY: help setup grade browser test quick verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -61,6 +61,10 @@ browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a
 test: lint browser ## everything CI runs: style, imports, types, stale files, tests with coverage
 	@$(BIN)/inithw build --check
 	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+quick: lint ## what speaks about a change in under a minute: style, imports, types, stale files, the quick tests
+	@$(BIN)/inithw build --check
+	@$(BIN)/pytest -q -n 2 -m "not slow"
 
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((Path(__file__).parent / "gradescope_results.schema.json").read_text())
 Draft202012Validator.check_schema(SCHEMA)
 VALID = Draft202012Validator(SCHEMA)
+TOTAL = sum(POINTS.values())
+WITHOUT_Q2 = TOTAL - POINTS["q2.norms"] - POINTS["q2.general"]
 
 
 def graded(**states):
@@ -178,8 +180,12 @@ def test_every_grade_gives_valid_bounded_plain_text_that_encodes(grade, presenta
 
 def test_without_configuration_the_total_is_the_sum_of_the_items():
     results = to_results(graded(q2_norms="lost", q3_training="not reached"))
-    assert results["score"] == sum(test["score"] for test in results["tests"]) == 7
-    assert sum(test["max_score"] for test in results["tests"]) == 10
+    assert (
+        results["score"]
+        == sum(test["score"] for test in results["tests"])
+        == TOTAL - POINTS["q2.norms"] - POINTS["q3.training"]
+    )
+    assert sum(test["max_score"] for test in results["tests"]) == TOTAL
 
 
 def test_a_lost_item_says_what_was_wanted_and_found_which_mistake_and_where_to_look():
@@ -229,10 +235,10 @@ def test_nothing_hides_the_total_score_unless_configured():
 @pytest.mark.parametrize(
     ("presentation", "score"),
     [
-        (Settings(), 7),
-        (Settings(points_possible=100), 70),
-        (Settings(score_threshold=0.7), 10),
-        (Settings(score_threshold=0.71), 0),
+        (Settings(), WITHOUT_Q2),
+        (Settings(points_possible=100), 100 * WITHOUT_Q2 / TOTAL),
+        (Settings(score_threshold=WITHOUT_Q2 / TOTAL), TOTAL),
+        (Settings(score_threshold=WITHOUT_Q2 / TOTAL + 0.01), 0),
         (Settings(score_threshold=0.5, points_possible=1), 1),
     ],
 )
@@ -258,7 +264,7 @@ def test_a_fault_of_ours_keeps_the_best_earlier_score_and_says_so():
     assert "Your best earlier score, 7.5, is kept." in kept["output"]
     assert "For the staff: the disk is full" in kept["output"]
     assert "no earlier score" in to_results(fault)["output"]
-    assert to_results(fault, earlier=400)["score"] == 10, "recorded under other points"
+    assert to_results(fault, earlier=400)["score"] == TOTAL, "recorded under other points"
 
 
 def test_what_cannot_be_graded_gets_nothing_whatever_was_earned_before():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from inithw.engine.settings import KEY_FILE, PLUGIN
+from inithw.homework.rubric import POINTS
 from inithw.release.packaging import make_dist
 from jsonschema import Draft202012Validator
 
@@ -20,6 +21,7 @@ from tests.gradescope_container import MEMORY, Container
 from tests.submissions.answer import REFERENCE, Answer, save, write_answer
 
 ROOT = Path(__file__).parent.parent
+TOTAL = sum(POINTS.values())
 SKELETON = ROOT / "assignment" / "homework.ipynb"
 VALID = Draft202012Validator(json.loads((Path(__file__).parent / "gradescope_results.schema.json").read_text()))
 
@@ -173,11 +175,11 @@ def test_the_uploaded_zip_grades_as_gradescope_runs_it(container, tmp_path):
     for run in runs.values():
         VALID.validate(run.results)
     assert {name: run.results["score"] for name, run in runs.items()} == {
-        "reference": 10,
+        "reference": TOTAL,
         "skeleton": 0,
-        "spectral norm": 7,
-        "the same again": 7,
-        "hostile": 10,
+        "spectral norm": TOTAL - POINTS["q2.norms"] - POINTS["q2.general"],
+        "the same again": TOTAL - POINTS["q2.norms"] - POINTS["q2.general"],
+        "hostile": TOTAL,
         "corrupt": 0,
         "two notebooks": 0,
         "judge killed": 4,

@@ -10,17 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inithw.homework.rubric import POINTS
+
 Notebook = dict
-ITEMS = {
-    "q1.layers": 1.0,
-    "q1.forward": 1.0,
-    "q2.norms": 2.0,
-    "q2.general": 1.0,
-    "q3.draws": 1.0,
-    "q3.scale": 2.0,
-    "q3.gradients": 1.0,
-    "q3.training": 1.0,
-}
 REFERENCE = {
     "q1": """
         model = nn.Sequential(
@@ -61,9 +53,9 @@ class Answer:
     def expected(self) -> dict[str, float]:
         """Points of every item that is decided."""
         if self.status != "graded":
-            return dict.fromkeys(ITEMS, 0.0)
+            return dict.fromkeys(POINTS, 0.0)
         return {
-            item: 0.0 if item in self.lost else points for item, points in ITEMS.items() if item not in self.measured
+            item: 0.0 if item in self.lost else points for item, points in POINTS.items() if item not in self.measured
         }
 
     @property

@@ -7,9 +7,10 @@ import zipfile
 
 import jupytext
 import nbformat
+from inithw.homework.rubric import POINTS
 from nbconvert import PythonExporter
 
-from tests.submissions.answer import ITEMS, Answer, code_cells, save, text
+from tests.submissions.answer import Answer, code_cells, save, text
 
 NAME = "homework.ipynb"
 
@@ -27,7 +28,7 @@ def refused(name, change):
 
 
 def items(question, label):
-    return {item: label for item in ITEMS if item.startswith(question)}
+    return {item: label for item in POINTS if item.startswith(question)}
 
 
 # ---------------------------------------------------------------- cells
@@ -699,16 +700,16 @@ WHOLE_NOTEBOOKS = (
     wrong(
         "the handout untouched",
         named(NAME),
-        dict.fromkeys(ITEMS, "not answered"),
+        dict.fromkeys(POINTS, "not answered"),
         q1='model = nn.Sequential(\n    todo("q1")\n)',
         q2='gnorm = todo("q2")',
         q3='todo("q3")',
     ),
-    wrong("another homework", another_homework, dict.fromkeys(ITEMS, "not answered")),
+    wrong("another homework", another_homework, dict.fromkeys(POINTS, "not answered")),
     wrong(
         "no code at all",
         edited(lambda n: n.update(cells=[c for c in n["cells"] if c["cell_type"] != "code"])),
-        dict.fromkeys(ITEMS, "not answered"),
+        dict.fromkeys(POINTS, "not answered"),
     ),
     # ------------------------------------------------ files
     right("with stale outputs", edited(run_outputs)),
