@@ -195,6 +195,8 @@ def _cell(cell: NotebookNode, source: str, identity: str) -> NotebookNode:
     if cell.cell_type == "code":
         made = nbformat.v4.new_code_cell(source, id=f"code-{identity}")
         made.metadata.update({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            made.metadata.update(jupyter={"source_hidden": True}, cellView="form")  # JupyterLab's way, and Colab's
         return made
     return nbformat.v4.new_markdown_cell(source, id=f"text-{identity}")
 
