@@ -445,33 +445,42 @@ def show_functions(predictions, starts):
 
 
 def show_valley(starts):
-    """Draw and count {start: (second singular value before training, final test loss)}, arrays of shape (runs,)."""
+    """Draw and count networks, {start: (two singular values before training, shape (runs, 2), final test losses)}."""
     figure, ax = subplots(4.0, top=0.35)
-    markers = iter(["v", "D", "p", "*", "X", "P"])
-    for start, (sigma_2, losses) in starts.items():
+    markers = iter(["v", "d", "p", "*", "X", "P"])
+    for start, (before, losses) in starts.items():
         color, marker, _ = STARTS.get(start) or ("#5A5A5A", next(markers), None)
         ended = np.where(losses < 2, losses, 3.5)  # False for NaN, too
-        ax.scatter(sigma_2, ended, s=26, color=color, marker=marker, alpha=0.7, linewidths=0, label=start)
+        for steep in (True, False):
+            shown = (before[:, 0] > OVERSHOOTS) == steep
+            face = "none" if steep else color
+            ax.scatter(before[shown, 1], ended[shown], s=28, edgecolors=color, facecolors=face, marker=marker, alpha=0.8)
+        ax.scatter([], [], color=color, marker=marker, label=start)
     ax.set(xlabel="second singular value σ₂ before training (log scale)", ylabel="final test loss (log scale)")
     logarithmic(ax.xaxis)
     logarithmic(ax.yaxis)
     ax.set(ylim=(ax.get_ylim()[0], 7))
     ax.axhline(2.4, color=GREY, linewidth=0.8)
     draw_bands(ax, "x")
-    for x, y, side, words in ((HARDLY, 0.9, "right", "hardly learned "), (OVERSHOOTS, 0.9, "left", " a step overshoots")):
-        ax.text(x, y, words, ha=side)
+    for x, side, words in ((HARDLY, "right", "hardly learned "), (OVERSHOOTS, "left", " a step overshoots\n (hollow: for σ₁)")):
+        ax.text(x, 1.6, words, ha=side, va="top")
     ax.text(ax.get_xlim()[0] * 1.2, 3.5, "above 2 or NaN", va="center")
     legend(ax, len(starts))
-    all_sigma, all_losses = (np.concatenate(values) for values in zip(*starts.values()))
-    edges = [HARDLY, 5 * HARDLY, OVERSHOOTS]
-    bad, zones = ~(all_losses < 0.02), np.digitize(all_sigma, edges)
-    words = ["below {:.3g}", "{:.3g} to {:.3g}", "{1:.3g} to {2:.3g}", "above {2:.3g}"]
-    words = [word.format(*edges) for word in words]
-    counts = [f"{word}: {bad[zones == zone].sum()} of {(zones == zone).sum()}" for zone, word in enumerate(words)]
-    show(figure, f"Final test loss against the second singular value before training. Above 0.02, by σ₂: {'; '.join(counts)}.")
-    print(f"networks that end above 0.02, by σ₂ before training: {'; '.join(counts)}")
-    for start, (_, losses) in starts.items():
-        print(f"{start:>14}: median {np.median(np.nan_to_num(losses, nan=np.inf)):8.4f}, above 0.02: {(~(losses < 0.02)).sum():2} of {len(losses)}")
+    before, losses = (np.concatenate(values) for values in zip(*starts.values()))
+    bad = ~(losses < 0.02)
+    small, steep = before[:, 1] < 5 * HARDLY, before[:, 0] > OVERSHOOTS
+    zones = {
+        f"σ₂ below {HARDLY:.2f}": before[:, 1] < HARDLY,
+        "σ₂ from there to five times that": small & (before[:, 1] >= HARDLY),
+        f"σ₁ above {OVERSHOOTS:.0f}": steep & ~small,
+        "in the valley between": ~small & ~steep,
+    }
+    counts = [f"{words}: {bad[zone].sum()} of {zone.sum()}" for words, zone in zones.items()]
+    show(figure, f"Final test loss against the second singular value before training. Losses above 0.02: {'; '.join(counts)}.")
+    print("final test loss above 0.02")
+    for words, zone in zones.items():
+        print(f"{words:>35}: {bad[zone].sum():3} of {zone.sum()} networks")
+
 
 # %% [markdown]
 # ## Training and test data
@@ -1229,25 +1238,27 @@ compare({"one hidden layer, trained": shallow, "better_init, all x": better_afte
 # singular value $\sigma_2$ of each **before** training (the first is never below $\sqrt{n}$, for the output bias alone gives a
 # feature that is 1 everywhere), and train them all. **Predict before you run:** which starts will end well?
 
-# %% tags=["demonstration"]
-def sigma_2(network):
-    """Second singular value, from every tenth training point; times the root of ten, for it grows with the root of n."""
+# %%
+def largest_values(network):
+    """Two singular values, from every tenth training point; times the root of ten, for they grow with the root of n."""
     _, S, _ = torch.svd_lowrank(feature_matrix(network, train_x[::10]), q=8, niter=0)
-    return math.sqrt(10) * S[1].item()
+    return math.sqrt(10) * S[:2].numpy()
 
 
+# %% tags=["demonstration"]
 scales = (0.03, 0.1, 0.3, 1.0, 3.0)
 inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales} | {"better_init": better_init}
 networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()])
 losses = np.square(predictions - test_y).mean(axis=2)
-before = np.array([sigma_2(network) for network in networks]).reshape(losses.shape)
+before = np.array([largest_values(network) for network in networks]).reshape(*losses.shape, 2)
 show_valley(dict(zip(inits, zip(before, losses))))
 
 # %% [markdown]
-# **The answer.** Each point is a network. Left of the unshaded valley, nothing but a constant is learned; right of it, training
-# diverges or kills units. In the valley nearly all networks end well, whatever they were started from. So the answer to the claim is *yes, for most
-# networks*: near a wall it is a matter of luck, which is why the grader judges `better_init` by the median over many seeds, and one
-# unlucky run costs nothing.
+# **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more features than
+# the second, networks learn little more than a constant. To the right, training diverges or kills units; with hollow marks, $\sigma_1$ is already
+# there. In the valley between, nearly all networks end well, whatever they started from. So, yes: *the singular values
+# before training tell whether training will work*, of nearly every network. Close to a wall it is a matter of luck: that is why the
+# grader judges `better_init` by the median over many seeds, and one unlucky run costs nothing.
 #
 # One start picked by hand sits in the valley, too: $\pm 0.3$. Why learn a rule, then? Take other networks. The rule looks at the layer; a scale
 # found by hand fits the network that it was found for.
