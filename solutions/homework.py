@@ -462,7 +462,7 @@ def show_valley(starts):
     ax.set(ylim=(ax.get_ylim()[0], 7))
     ax.axhline(2.4, color=GREY, linewidth=0.8)
     draw_bands(ax, "x")
-    for x, side, words in ((HARDLY, "right", "hardly learned "), (OVERSHOOTS, "left", " a step overshoots\n (hollow: for σ₁)")):
+    for x, side, words in ((HARDLY, "right", "hardly learned "), (OVERSHOOTS, "left", " a step overshoots\n (hollow: σ₁ lies there)")):
         ax.text(x, 1.6, words, ha=side, va="top")
     ax.text(ax.get_xlim()[0] * 1.2, 3.5, "above 2 or NaN", va="center")
     legend(ax, len(starts))
