@@ -70,6 +70,8 @@ class Unanswered:
     def __call__(self, *_):
         raise NotAnswered(self.question)
 
+    __iter__ = __call__
+
     def apply(self, init):
         """Initialize the network that was there, as far as `init` is answered by now."""
         global model
@@ -213,6 +215,7 @@ def draw_function(ax, x, y):
 def show_training(model, log, evaluated_x, evaluated_pred, start, train_x=None, train_y=None):
     """Draw the losses of a run and the function that it learned; print its final test loss and its dead units."""
     title = f"{layers(model)}, {start}"
+    assert log, "the training above stopped before its first step: see what it says"
     figure, (left, right) = subplots(3.1, columns=2, top=0.65)
     figure.suptitle(title, y=0.99)
     losses = {}
@@ -395,13 +398,14 @@ def visualize(m, singular_values, principal_feature, title):
 
 def show_moments(start, moments, seed):
     """Draw five moments in the training of a network: what it computes, where it can bend, and its first features."""
+    networks = [copy.deepcopy(start) for _ in moments]
+    for network, steps in zip(networks, moments):
+        if steps:
+            train_model(network, steps, batch_size, lr, seed)
     figure, axes = subplots(4.4, columns=len(moments), rows=2, sharey="row", sharex=True)
     figure.subplots_adjust(wspace=0.08)
     order, said = np.argsort(train_x), []
-    for steps, (top, bottom) in zip(moments, axes.T):
-        network = copy.deepcopy(start)
-        if steps:
-            train_model(network, steps, batch_size, lr, seed)
+    for steps, network, (top, bottom) in zip(moments, networks, axes.T):
         with torch.no_grad():
             pred = network(tensors(test_x, test_y)[0]).view(-1)
         on = np.concatenate(patterns(network, test_x), axis=1)
@@ -704,7 +708,7 @@ grader.check("q1")
 # from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q1, a first look:"
+# name = "q1 (first look)"
 # NOT_CHECKED = "Not checked here: which layers these are, in which order, and the function they compute."
 #
 #
@@ -716,26 +720,18 @@ grader.check("q1")
 #     return True
 #
 #
-# @test_case(name="an nn.Sequential of nine modules")
-# def test_container(model):
+# @test_case(name="nine modules, 1321 parameters, one output per input", success_message=NOT_CHECKED)
+# def test_network(model):
 #     history = getattr(getattr(get_ipython(), "history_manager", None), "input_hist_raw", [])
 #     cells = [source for source in history if re.search(r"^model\s*=", source, re.MULTILINE)]
 #     assert not cells or parses(cells[-1]), (
 #         "the cell of q1 was run with a syntax error: what is checked here would be the model of an earlier run"
 #     )
-#     assert model is not None, "there is no model: the cell of q1 was not run, or stopped"
+#     assert model is not None, "there is no model: the cell of q1 was not run, or stopped before model was made"
 #     assert isinstance(model, torch.nn.Sequential), f"model is no nn.Sequential: {model}"
 #     assert len(model) == 9, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
-#
-#
-# @test_case(name="1321 parameters")
-# def test_parameters(model):
 #     count = sum(parameter.numel() for parameter in model.parameters())
 #     assert count == 1321, f"model has {count} parameters, expected 1321"
-#
-#
-# @test_case(name="one output per input", success_message=NOT_CHECKED)
-# def test_outputs(model):
 #     with torch.no_grad():
 #         outputs = model(torch.linspace(-1, 1, 10).unsqueeze(-1))
 #     shape = list(outputs.shape)
@@ -826,7 +822,7 @@ grader.check("q2")
 # from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q2, a first look:"
+# name = "q2 (first look)"
 # NOT_CHECKED = "Not checked here: gradients of matrices with more than one row and column."
 #
 #
@@ -854,18 +850,10 @@ grader.check("q2")
 #     return torch.nn.Sequential(*layers[:-1])
 #
 #
-# @test_case(name="one number for each of five weight matrices")
-# def test_homework_network(print_gnorms):
+# @test_case(name="one number for each weight matrix; those of a network known by hand", success_message=NOT_CHECKED)
+# def test_norms(print_gnorms, train_x, train_y):
 #     printed_numbers(print_gnorms, network([1, 20, 20, 20, 20, 1]))
-#
-#
-# @test_case(name="the same for a smaller network")
-# def test_other_network(print_gnorms):
 #     printed_numbers(print_gnorms, network([1, 6, 11, 1]))
-#
-#
-# @test_case(name="the numbers of a network without ReLU, known by hand", success_message=NOT_CHECKED)
-# def test_known_gradient(print_gnorms, train_x, train_y):
 #     first, second = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.5, -0.25])
 #     linear = torch.nn.Sequential(torch.nn.Linear(1, 3, bias=False), torch.nn.Linear(3, 1, bias=False))
 #     with torch.no_grad():
@@ -915,16 +903,12 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0
 
 # %% [markdown]
 # The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
-# network's output, and at what size?
+# network's output, and at what size? Where the figure is hard to read, the numbers below it help: the first four features (columns)
+# at six training points (rows).
 
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(model)
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
-
-# %% [markdown]
-# Where the figure is hard to read, the numbers help: the first four principal features (columns) at six training points (rows).
-
-# %% tags=["demonstration"]
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
     for x, row in zip(train_x[:6], principal_feature):
@@ -1027,7 +1011,7 @@ grader.check("q3")
 # from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q3, a first look:"
+# name = "q3 (first look)"
 # NOT_CHECKED = "Not checked here: whether the scale is right, and whether the network trains."
 # AGAIN = "After you have corrected this, run the cell of q1 and those below it again: `model` may be spoilt."
 #
@@ -1048,32 +1032,18 @@ grader.check("q3")
 #     return layer
 #
 #
-# @test_case(name="every weight is drawn, whatever it was before; shape and type stay")
-# def test_weights(better_init):
-#     weights = initialized_layer(better_init).weight
-#     bad = int((~weights.isfinite()).sum())
+# @test_case(name="fresh weights on a scale of the layer's own, zero biases", success_message=NOT_CHECKED)
+# def test_init(better_init):
+#     first, second = (initialized_layer(better_init) for _ in range(2))
+#     bad = int((~first.weight.isfinite()).sum())
 #     assert bad == 0, f"{bad} of 35 weights are not finite after weights that were NaN, expected none"
-#
-#
-# @test_case(name="each call draws anew")
-# def test_fresh(better_init):
-#     first, second = (initialized_layer(better_init).weight for _ in range(2))
-#     assert not first.equal(second), "two layers got the same weights, expected a fresh draw for each"
-#
-#
-# @test_case(name="the scale follows from the layer's size")
-# def test_fan(better_init):
+#     assert not first.weight.equal(second.weight), "two layers got the same weights, expected a fresh draw for each"
+#     assert bool((first.bias == 0).all()), "some biases are not zero after better_init, expected all zero"
 #     narrow, wide = (float(initialized_layer(better_init, fan, fan).weight.detach().std()) for fan in (50, 800))
 #     assert wide < 0.7 * narrow, (
 #         f"weights have standard deviation {narrow:.3g} in a layer with 50 inputs and outputs, {wide:.3g} with 800: "
 #         "expected a clearly smaller one for the larger layer"
 #     )
-#
-#
-# @test_case(name="biases are zero", success_message=NOT_CHECKED)
-# def test_biases(better_init):
-#     bias = initialized_layer(better_init).bias
-#     assert bool((bias == 0).all()), "some biases are not zero after better_init, expected all zero"
 
 # %% tags=["demonstration"]
 flows["better_init"] = signal_and_error(model)
@@ -1240,9 +1210,9 @@ compare({"one hidden layer, trained": shallow, "better_init, all x": better_afte
 
 # %%
 def largest_values(network):
-    """Two singular values, from every tenth training point; times the root of ten, for they grow with the root of n."""
-    _, S, _ = torch.svd_lowrank(feature_matrix(network, train_x[::10]), q=8, niter=0)
-    return math.sqrt(10) * S[:2].numpy()
+    """The first two singular values, from 150 points instead of n; they grow with the root of the number of points."""
+    _, S, _ = torch.svd_lowrank(feature_matrix(network, np.linspace(-1, 1, 150)), q=8, niter=0)
+    return math.sqrt(TRAIN_N / 150) * S[:2].numpy()
 
 
 # %% tags=["demonstration"]

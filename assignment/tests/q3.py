@@ -5,7 +5,7 @@ import torch
 from otter.test_files import test_case
 
 OK_FORMAT = False
-name = "q3, a first look:"
+name = "q3 (first look)"
 NOT_CHECKED = "Not checked here: whether the scale is right, and whether the network trains."
 AGAIN = "After you have corrected this, run the cell of q1 and those below it again: `model` may be spoilt."
 
@@ -26,29 +26,15 @@ def initialized_layer(better_init, fan_in=7, fan_out=5):
     return layer
 
 
-@test_case(name="every weight is drawn, whatever it was before; shape and type stay")
-def test_weights(better_init):
-    weights = initialized_layer(better_init).weight
-    bad = int((~weights.isfinite()).sum())
+@test_case(name="fresh weights on a scale of the layer's own, zero biases", success_message=NOT_CHECKED)
+def test_init(better_init):
+    first, second = (initialized_layer(better_init) for _ in range(2))
+    bad = int((~first.weight.isfinite()).sum())
     assert bad == 0, f"{bad} of 35 weights are not finite after weights that were NaN, expected none"
-
-
-@test_case(name="each call draws anew")
-def test_fresh(better_init):
-    first, second = (initialized_layer(better_init).weight for _ in range(2))
-    assert not first.equal(second), "two layers got the same weights, expected a fresh draw for each"
-
-
-@test_case(name="the scale follows from the layer's size")
-def test_fan(better_init):
+    assert not first.weight.equal(second.weight), "two layers got the same weights, expected a fresh draw for each"
+    assert bool((first.bias == 0).all()), "some biases are not zero after better_init, expected all zero"
     narrow, wide = (float(initialized_layer(better_init, fan, fan).weight.detach().std()) for fan in (50, 800))
     assert wide < 0.7 * narrow, (
         f"weights have standard deviation {narrow:.3g} in a layer with 50 inputs and outputs, {wide:.3g} with 800: "
         "expected a clearly smaller one for the larger layer"
     )
-
-
-@test_case(name="biases are zero", success_message=NOT_CHECKED)
-def test_biases(better_init):
-    bias = initialized_layer(better_init).bias
-    assert bool((bias == 0).all()), "some biases are not zero after better_init, expected all zero"

@@ -33,7 +33,7 @@ _METADATA = {
     "language_info": {"name": "python"},
 }
 # What the notebook imports, by the names of pyproject.toml, which knows the versions.
-_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "tqdm")
+_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "otter-grader", "latex2mathml")
 _STUDENT_TOOLS = ("jupyterlab>=4",)
 
 _MARKER = re.compile(r"^\s*# (BEGIN|END) SOLUTION$")
@@ -209,9 +209,11 @@ def _notebook(cells: list[NotebookNode]) -> str:
 
 def _requirements(root: Path) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
     known = {
         re.match(r"[\w.-]+", requirement)[0]: requirement  # type: ignore[index]
-        for requirement in project["dependencies"]
+        for group in groups
+        for requirement in group
     }
     return "\n".join([f"# {_NOTE}", *(known[name] for name in _STUDENT_PACKAGES), *_STUDENT_TOOLS, ""])
 
