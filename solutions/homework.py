@@ -13,18 +13,18 @@
 # %% [markdown]
 # # Initialization and local linearization of a deep ReLU network
 #
-# **The claim.** *The singular values of a network before training tell whether training will work.* You test it here.
-# You start the same small network in several ways and look at the same four things each time: how large the **signal, the
-# error and the gradients** are in every layer, the **singular values** and the **features** of the network's linearization,
-# and the **function** that it learns. The last figure puts the claim to the test with many networks.
+# **The claim.** *The singular values of a network before training tell whether training will work.* You start the same small
+# network in several ways and each time look at the same four things: the size of **signal, error and gradient** in every
+# layer, the **singular values** and the **features** of its linearization, and the **function** it learns. The last
+# figure tests the claim with many networks.
 #
-# | what you hand in | where it goes | how it is graded |
+# | what you hand in | where it goes | graded |
 # |---|---|---|
 # | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically |
 # | eleven written answers, **W1** to **W11** | in the cell under each question | by the course staff |
 #
-# All other code is given; run the cells from top to bottom. A cell that needs an answer you have not written yet stops and
-# says which. Training is random, your grade is not: the grader tries your code with many random seeds.
+# All other code is given; run the cells from top to bottom. Training is random, your grade is not: the grader tries your
+# code with many seeds.
 
 # %%
 import copy
@@ -92,7 +92,7 @@ def todo(question):
 
 
 # %% tags=["demonstration"] jupyter={"source_hidden": true}
-# Nothing to do here: loads Otter, whose grader.check("q1") takes a first look at q1. Without it, all else runs the same.
+# Nothing to do here: loads Otter, for grader.check("q1"). All else runs without it, too.
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +113,7 @@ except Exception as error:
     print(f"No local checks: {missing}. The rest of the notebook runs without.")
 
 # %% jupyter={"source_hidden": true}
-# Nothing to do here: how the figures look. Colours mean the same everywhere, and are never alone: shapes and words help.
+# Nothing to do here: what draws the figures.
 import base64
 import contextlib
 import html
@@ -122,6 +122,7 @@ import time
 
 from IPython.display import display
 
+# Every colour has one meaning, and is never alone: shapes and words say the same.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"  # the true function, a network's function, data
 STARTS = {  # colour, marker and line of every start
     "one hidden layer": ("black", "D", "-."),
@@ -143,7 +144,7 @@ plt.rcParams.update(
         "legend.frameon": False,
     }
 )
-WIDE = 11.5  # inches, of 80 pixels each on the screen
+WIDE = 11.4  # inches, of 80 pixels each on the screen
 EXPONENTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -279,7 +280,7 @@ def signal_and_error(model):
 def show_flow(flows):
     """Draw what signal_and_error found, {start: three lists}, layer by layer."""
     figure, axes = subplots(2.9, columns=3, top=0.6)
-    titles = "signal: what enters layer ℓ", "error at the output of layer ℓ", "gradient norm of the weights (q2)"
+    titles = "signal: what enters layer ℓ", "error at the output of layer ℓ", "gradient norm (q2): about their product"
     for number, (ax, title) in enumerate(zip(axes, titles)):
         for start, flow in flows.items():
             values = np.array(flow[number] or [], dtype=float)
@@ -526,17 +527,16 @@ test_y = f_true(test_x)
 figure, ax = subplots(2.5, width=7, top=0.35)
 draw_function(ax, train_x, train_y)
 legend(ax)
-show(figure, "Scatter of the noisy training points around the smooth odd curve of the true function on the interval -1 to 1")
+show(figure, "The noisy training points lie around the smooth, odd curve of the true function")
 
 # %% [markdown]
 # ## A network with one hidden layer
 #
-# The first network has one hidden layer of ReLU units. It is trained by stochastic gradient descent with momentum, on
-# mini-batches, for about ten passes (epochs) through the data. Each parameter keeps a velocity, at first zero. A step adds
-# the gradient to 0.9 times the velocity, and moves the parameter by minus the learning rate $\eta$ times the velocity.
+# The first network has one hidden layer of ReLU units. It is trained by stochastic gradient descent with momentum 0.9, for about
+# ten passes (epochs) through the data. Each parameter keeps a velocity, at first zero: a step adds the gradient to 0.9 times
+# the velocity, then moves the parameter by $-\eta$ times the velocity, where $\eta$ is the learning rate.
 #
-# `train_model` returns the model, the test points, and its predictions there. Give it a list as `log`, and it records the loss
-# on every mini-batch and, once per epoch, on the test data. It stops at the first NaN (not a number): nothing can repair it.
+# `train_model` records its losses in the list `log`. It stops at the first NaN (not a number): nothing can repair it.
 
 # %%
 def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=train_y, log=None):
@@ -597,32 +597,29 @@ show_training(model, log, evaluated_x, evaluated_pred, "trained")
 #
 # ### Local linearization
 #
-# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w}) \in \mathbb{R}$ be the
-# network's output. Near $\mathbf{w}$, the first-order Taylor expansion is
+# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w})$ be the network's output.
+# To first order, the network is a *linear* model with the entries of $\nabla_\mathbf{w} f(x, \mathbf{w})$ as features:
 #
 # $$f(x, \mathbf{w}') \approx f(x, \mathbf{w}) + \langle \nabla_\mathbf{w} f(x, \mathbf{w}),\ \mathbf{w}' - \mathbf{w} \rangle .$$
 #
-# So the network is, to first order, a *linear* model with the entries of $\nabla_\mathbf{w} f(x, \mathbf{w})$ as features.
-# The matrix $\mathbf{J} \in \mathbb{R}^{n \times m}$ has these gradients, at the $n$ training points, as its rows. Its singular
-# value decomposition is
+# These gradients at the $n$ training points are the rows of a matrix $\mathbf{J} \in \mathbb{R}^{n \times m}$. Its singular
+# value decomposition, with orthonormal columns $\mathbf{u}_k$ of $\mathbf{U}$ and $\mathbf{v}_k$ of $\mathbf{V}$, is
 #
 # $$\mathbf{J} = \mathbf{U} \boldsymbol{\Sigma} \mathbf{V}^\top,
-# \qquad \boldsymbol{\Sigma} = \mathrm{diag}(\sigma_1 \ge \dots \ge \sigma_r), \qquad r = \text{rank of } \mathbf{J},$$
+# \qquad \boldsymbol{\Sigma} = \mathrm{diag}(\sigma_1 \ge \dots \ge \sigma_r), \qquad r = \text{rank of } \mathbf{J}.$$
 #
-# where $\mathbf{U}$ and $\mathbf{V}$ have orthonormal columns $\mathbf{u}_k \in \mathbb{R}^n$ and $\mathbf{v}_k \in \mathbb{R}^m$.
-#
-# - A move of the weights by a small length $h$ along the direction $\mathbf{v}_k$ changes the outputs, to first order, by
-#   $h\, \sigma_k \mathbf{u}_k$. As a function of $x$, $\sigma_k \mathbf{u}_k$ is the $k$-th **principal feature** $\varphi_k(x)$;
-#   the **singular value** $\sigma_k$ is its size: how far the outputs move per unit of weight.
-# - A step of plain gradient descent on the mean squared error multiplies the part of the error along $\mathbf{u}_k$ by
-#   $1 - \frac{2\eta}{n} \sigma_k^2$, as long as the linearization holds. Near 1, that part is hardly learned; below $-1$, the step
-#   overshoots so far that the error grows.
-# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ lie in a plane. So $P$ pieces
+# - Moving the weights by a small length $h$ along $\mathbf{v}_k$ changes the outputs, to first order, by
+#   $h\, \sigma_k \mathbf{u}_k$. As a function of $x$, $\sigma_k \mathbf{u}_k$ is the $k$-th **principal feature** $\varphi_k(x)$.
+#   The **singular value** $\sigma_k$ is its size: how far the outputs move per unit of weight.
+# - While the linearization holds, a step of plain gradient descent on the mean squared error multiplies the part of the error
+#   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part is hardly learned; below $-1$, the step overshoots and
+#   the error grows.
+# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ lie in a plane: $P$ pieces
 #   give rank $r \le 2P$.
 
 # %%
 def feature_matrix(model, x=train_x):
-    """J: the gradient of the output with respect to all m parameters, at the points x of shape (n,); shape (n, m)."""
+    """J, shape (n, m): gradients of the output by all m parameters, at the points x, shape (n,)."""
     model = copy.deepcopy(model).double()
     params = {name: param.detach() for name, param in model.named_parameters()}
 
@@ -634,11 +631,11 @@ def feature_matrix(model, x=train_x):
 
 
 def svd_local_linearization(model, q=10 * width):
-    """m, the singular values, shape (r,), and the principal features at the training points, shape (TRAIN_N, r)."""
+    """m, the singular values, shape (r,), and the principal features, shape (TRAIN_N, r), of J."""
     J = feature_matrix(model)
     if not J.isfinite().all():
         return J.shape[1], np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
-    U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact, as long as q exceeds the rank
+    U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact while q exceeds the rank
     r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # beyond the rank: rounding errors
     principal_feature = U[:, :r] * S[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
@@ -647,9 +644,9 @@ def svd_local_linearization(model, q=10 * width):
 
 
 # %% [markdown]
-# **Two yardsticks** follow. Momentum 0.9 makes slow parts learn ten times as fast, so in $T$ steps about $\exp(-20\, \eta T \sigma^2 / n)$ of
-# the error along a feature is left: more than half of it for $\sigma^2 < n \ln 2 / (20\, \eta T)$. And it stretches the upper limit, from
-# $\sigma^2 = n / \eta$ to $1.9\, n / \eta$. The figures shade what lies outside.
+# **Two yardsticks** follow. Momentum 0.9 makes slow parts learn ten times as fast: $T$ steps leave about
+# $\exp(-20\, \eta T \sigma^2 / n)$ of the error, more than half of it where $\sigma^2 < n \ln 2 / (20\, \eta T)$. And it moves the
+# upper limit from $\sigma^2 = n / \eta$ to $1.9\, n / \eta$. The figures shade what lies outside.
 
 # %%
 OVERSHOOTS = math.sqrt(1.9 * TRAIN_N / lr)
@@ -662,8 +659,8 @@ visualize(*shallow, "one hidden layer, trained")
 
 # %% [markdown]
 # **What to look at.** Left: how fast do the singular values fall, and how many lie between the bands? Middle: where do the
-# features bend or jump, and is every part of the interval treated alike? Right: the first two features as coordinates;
-# points that lie together are points that these two features cannot tell apart.
+# features bend or jump? Right: the first two features as coordinates; points that lie together are points that these two
+# cannot tell apart.
 #
 # ## A deeper network
 #
@@ -740,8 +737,8 @@ grader.check("q1")
 # %% [markdown]
 # ### When the weight scale is too small
 #
-# How a deep network trains depends on where it starts. Why random at all? Units with equal weights would get equal gradients and
-# stay equal. In this part every weight starts uniform in $[-0.03, 0.03]$ and every bias at zero.
+# How a deep network trains depends on where it starts. Why at random? Equal units would get equal gradients and stay
+# equal. Here every weight starts uniform in $[-0.03, 0.03]$, every bias at zero.
 
 # %%
 def naive_init(scale, module):
@@ -756,20 +753,20 @@ torch.manual_seed(200)
 model.apply(functools.partial(naive_init, 0.03));
 
 # %% [markdown]
-# **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_5$ (they are `model[0]`, `model[2]`, …, `model[8]`; the
-# ReLUs stand between them). For one data point, layer $\ell$ gets $\mathbf{a}_{\ell-1}$, with $\mathbf{a}_0 = x$, computes
-# $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_{\ell-1} + \mathbf{b}_\ell$ and passes on the signal $\mathbf{a}_\ell = \mathrm{ReLU}(\mathbf{z}_\ell)$; the last
-# layer's output is $z_5 = f(x, \mathbf{w})$. Backpropagation sends the error $\boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L$ of the loss
+# **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_5$ (`model[0]`, `model[2]`, …, `model[8]`; the
+# ReLUs stand between them). Layer $\ell$ gets $\mathbf{a}_{\ell-1}$, with $\mathbf{a}_0 = x$, computes
+# $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_{\ell-1} + \mathbf{b}_\ell$ and passes on the signal $\mathbf{a}_\ell = \mathrm{ReLU}(\mathbf{z}_\ell)$; the
+# last output is $z_5 = f(x, \mathbf{w})$. Backpropagation sends the error $\boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L$ of the loss
 # $L$ the other way:
 #
 # $$\boldsymbol{\delta}_\ell = \mathbf{1}[\mathbf{z}_\ell > 0] \odot \mathbf{W}_{\ell+1}^\top \boldsymbol{\delta}_{\ell+1},
 # \qquad
 # \nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_{\ell-1}^\top, \text{ summed over the data points.}$$
 #
-# So a gradient is the product of a signal that has passed through all layers *before* and an error that has passed through all
-# layers *behind*. How large are they? Draw every weight of a layer with $d$ inputs independently, with mean 0 and variance $s^2$.
-# Then the mean square of its outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies
-# the mean square of the signal by $d s^2 / 2$; on the way back, that of the error changes by the same with the number of outputs for $d$. A
+# A gradient is the product of a signal that has passed all layers *before* and an error that has passed all layers
+# *behind*. How large are they? Let the weights of a layer with $d$ inputs be independent, with mean 0 and variance $s^2$. Then the
+# mean square of its outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies
+# the mean square of the signal by $d s^2 / 2$, and on the way back that of the error by the same, with the number of outputs for $d$. A
 # factor that is harmless in one layer acts as a power in a deep network. What is it for uniform $\pm 0.03$, where $s^2 = 0.03^2 / 3$?
 #
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
@@ -973,12 +970,12 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±3
 # Both scales above were picked by hand, the same for every layer.
 #
 # > **q3.** Complete `better_init` with an initialization that you learned in this course. The standard deviation of a layer's
-# > weights must follow from that layer's own fan: its `in_features`, its `out_features`, or both. Draw **every weight
-# > afresh**: when `better_init` is called, the old weights may be `NaN`. Biases start at zero.
+# > weights must follow from its own fan: its `in_features`, its `out_features`, or both. Draw **every weight
+# > afresh**: the old weights may be `NaN`. Biases start at zero.
 #
 # <details><summary>Hint for q3</summary>
-# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Ask what
-# variance of the weights lets the signal leave a layer as large as it came in. <code>torch.nn.init</code> has functions for it;
+# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Which
+# variance of the weights lets the signal leave a layer as large as it came in? <code>torch.nn.init</code> has functions for it;
 # a formula of your own is as good.
 # </details>
 
@@ -1060,7 +1057,8 @@ show_flow(flows)
 # %% tags=["demonstration"]
 better_start = copy.deepcopy(model)
 better_before = svd_local_linearization(model)
-compare({"uniform ±3, before training": large_before, "better_init, before training": better_before}, same_limits=False)
+befores = {"uniform ±3, before training": large_before, "better_init, before training": better_before}
+compare(befores, same_limits=False)
 
 # %% [markdown]
 # The singular values share one axis. The features do **not**: read the numbers at their axes.
@@ -1125,7 +1123,7 @@ ood_train_y = f_true(ood_train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 figure, ax = subplots(2.5, width=7, top=0.35)
 draw_function(ax, ood_train_x, ood_train_y)
 legend(ax)
-show(figure, "The new training points, on the interval from -1 to 0.4 only, and the true function on all of -1 to 1")
+show(figure, "The new training points, for x below 0.4 only, and the true function for all x")
 
 # %%
 np.random.seed(600)
@@ -1136,17 +1134,18 @@ log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log)
 
 # %% tags=["demonstration"]
-show_training(model, log, evaluated_x, evaluated_pred, "better_init, trained on x < 0.4 only", ood_train_x, ood_train_y)
+title = "better_init, trained on x < 0.4 only"
+show_training(model, log, evaluated_x, evaluated_pred, title, ood_train_x, ood_train_y)
 
 # %% [markdown]
-# Is your run a typical one? `train_many` trains many networks at once: it stacks their parameters, and one forward pass
-# computes the outputs of all. The loss is summed over the networks, so each gets the gradient of its own loss.
+# Is your run a typical one? `train_many` stacks the parameters of many networks and computes all their outputs in one go. The
+# loss is summed over the networks, so each gets the gradient of its own.
 
 # %%
 def train_many(starts, runs=24, seed=0):
-    """Train `runs` copies of `model` from each start (init, train_x, train_y), by the rule of train_model, all at once.
+    """Train `runs` copies of `model` from each start (init, train_x, train_y), all at once, as train_model does.
 
-    Returns the networks before training, starts * runs of them, and the predictions after it, shape (starts, runs, TEST_N).
+    Returns all the networks before training, and the predictions after it, shape (starts, runs, TEST_N).
     """
     torch.manual_seed(seed)
     networks = [copy.deepcopy(model).apply(init) for init, _, _ in starts for _ in range(runs)]
@@ -1159,7 +1158,7 @@ def train_many(starts, runs=24, seed=0):
     rows = torch.arange(len(networks)).unsqueeze(1)
     for step in range(n_steps):
         if step * batch_size % TRAIN_N < batch_size:
-            order = torch.rand(len(networks), TRAIN_N).argsort(dim=1)  # every network sees the points in an order of its own
+            order = torch.rand(len(networks), TRAIN_N).argsort(dim=1)  # a new order for every network
         batch = order[:, torch.arange(step * batch_size, (step + 1) * batch_size) % TRAIN_N]
         loss = (predict(params, inputs[rows, batch]) - targets[rows, batch]).square().mean(dim=1).sum()
         optimizer.zero_grad()
@@ -1172,7 +1171,10 @@ def train_many(starts, runs=24, seed=0):
 
 
 # %% tags=["demonstration"]
-ends = {"trained on all x": (better_init, train_x, train_y), "trained on x < 0.4": (better_init, ood_train_x, ood_train_y)}
+ends = {
+    "trained on all x": (better_init, train_x, train_y),
+    "trained on x < 0.4": (better_init, ood_train_x, ood_train_y),
+}
 _, predictions = train_many(ends.values())
 show_functions(dict(zip(ends, predictions)), ends)
 
@@ -1204,38 +1206,40 @@ compare({"one hidden layer, trained": shallow, "better_init, all x": better_afte
 # %% [markdown]
 # ## The claim, tested
 #
-# *The singular values before training tell whether training will work.* Take many networks from six starts, compute the second
-# singular value $\sigma_2$ of each **before** training (the first is never below $\sqrt{n}$, for the output bias alone gives a
-# feature that is 1 everywhere), and train them all. **Predict before you run:** which starts will end well?
+# Take many networks from six starts, compute the second singular value $\sigma_2$ of each **before** training (the first is never
+# below $\sqrt{n}$, since the output bias alone gives a feature that is 1 everywhere), and train them all. **Predict before you run:**
+# which starts will end well?
 
 # %%
 def largest_values(network):
-    """The first two singular values, from 150 points instead of n; they grow with the root of the number of points."""
+    """The first two singular values, from 150 points only; they grow with the root of the number."""
     _, S, _ = torch.svd_lowrank(feature_matrix(network, np.linspace(-1, 1, 150)), q=8, niter=0)
     return math.sqrt(TRAIN_N / 150) * S[:2].numpy()
 
 
 # %% tags=["demonstration"]
 scales = (0.03, 0.1, 0.3, 1.0, 3.0)
-inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales} | {"better_init": better_init}
+inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales}
+inits["better_init"] = better_init
 networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()])
 losses = np.square(predictions - test_y).mean(axis=2)
 before = np.array([largest_values(network) for network in networks]).reshape(*losses.shape, 2)
 show_valley(dict(zip(inits, zip(before, losses))))
 
 # %% [markdown]
-# **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more features than
-# the second, networks learn little more than a constant. To the right, training diverges or kills units; with hollow marks, $\sigma_1$ is already
-# there. In the valley between, nearly all networks end well, whatever they started from. So, yes: *the singular values
-# before training tell whether training will work*, of nearly every network. Close to a wall it is a matter of luck: that is why the
-# grader judges `better_init` by the median over many seeds, and one unlucky run costs nothing.
+# **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more than two
+# features, networks learn little more than a constant. To the right, and with hollow marks, where $\sigma_1$ is beyond the wall,
+# training mostly diverges or kills units. In the valley between, networks end well, whatever they started from. So, yes: *the singular
+# values before training tell whether training will work.* Near a wall it is a matter of luck. That is why the grader judges
+# `better_init` by the median over many seeds; one unlucky run costs nothing.
 #
-# One start picked by hand sits in the valley, too: $\pm 0.3$. Why learn a rule, then? Take other networks. The rule looks at the layer; a scale
-# found by hand fits the network that it was found for.
+# A start picked by hand sits in the valley, too: $\pm 0.3$. Why learn a rule, then? Because a scale found by hand fits the network
+# that it was found for:
 
-# %%
+# %% jupyter={"source_hidden": true}
+# Nothing to do here: how large the output of untrained networks is, over width and depth.
 def output_size(init, width, depth, runs=16):
-    """Median over random networks with `depth` hidden layers: root mean square of the output, where the input's is 1."""
+    """Median size of the output for the input 1, over random networks with `depth` hidden layers."""
     sizes = []
     for _ in range(runs):
         signal = torch.tensor([[1.0]])
@@ -1261,7 +1265,8 @@ for hidden, depth in [(5, 4), (20, 4), (80, 4), (320, 4), (20, 12), (20, 30)]:
 # 3. For the written answers, run the next cell **after saving**. It writes a page with your answers and figures, without
 #    the code. Open it in a browser, look at it, and print it to PDF if your course wants one.
 
-# %% tags=["demonstration"]
+# %% tags=["demonstration"] jupyter={"source_hidden": true}
+# Nothing to do here: run this cell after saving. It writes the page with your written answers.
 import re
 
 import nbformat
