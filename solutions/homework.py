@@ -13,128 +13,478 @@
 # %% [markdown]
 # # Initialization and local linearization of a deep ReLU network
 #
-# [![Open Google Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# **The claim.** *The singular values of a network before training tell whether training will work.* You start the same small
+# network in several ways and each time look at the same four things: the size of **signal, error and gradient** in every
+# layer, the **singular values** and the **features** of its linearization, and the **function** it learns. The last
+# figure tests the claim with many networks.
 #
-# You start the same small network in several ways. Each time you look at three things: the **gradient norm of every
-# layer**, the **singular values and features of the network's linearization**, and the **function that it learns**.
-# By the end you can often tell the third from the first two, before any training.
-#
-# | what you hand in | where it goes | how it is graded |
+# | what you hand in | where it goes | graded |
 # |---|---|---|
-# | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically, 10 points |
+# | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically |
 # | eleven written answers, **W1** to **W11** | in the cell under each question | by the course staff |
 #
-# All other code is given. Run the cells from top to bottom; that takes some five seconds. A cell that needs an answer
-# you have not written yet stops with a message such as `q1 is not answered yet`. Training is random, your grade is not:
-# the grader tries your code with many random seeds.
+# All other code is given; run the cells from top to bottom. Training is random, your grade is not: the grader tries your
+# code with many seeds.
 
 # %%
-import gc
-
-gc.disable()  # what is imported stays: no garbage to collect, and searching it all would take longer than the first figures
-
-import base64
 import copy
 import functools
-import html
-import io
 import math
-import sys
-import time
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch._dynamo  # the first optimizer would load it
 import torch.nn as nn
-from IPython.display import display
-from tqdm import tqdm
+import torch.optim as optim
+from torch.func import functional_call, grad, stack_module_state, vmap
 
-torch.set_num_threads(1)  # networks this small are slower on many cores than on one
-gc.freeze()  # nor need the garbage collector search it later
-gc.enable()
+torch.set_num_threads(1);  # networks this small are slower on many cores than on one
+
+# %% jupyter={"source_hidden": true}
+# Nothing to do here: what happens where an answer is missing.
+
+
+class NotAnswered(NotImplementedError):
+    """Raised where an answer is missing; Jupyter shows it in one line."""
+
+    def __init__(self, question):
+        super().__init__(f'{question} is not answered yet: find todo("{question}") in this notebook and put your code in its place.')
+
+    def _render_traceback_(self):
+        return [str(self)]
+
+
+class Unanswered:
+    """Stands for `model` while a question is open: what uses it is told which. `network` is what was there before."""
+
+    def __init__(self, question, network=None):
+        self.question, self.network = question, network
+
+    def __repr__(self):
+        return str(NotAnswered(self.question))
+
+    def __getattr__(self, name):
+        raise AttributeError(name) if name.startswith("__") else NotAnswered(self.question)
+
+    def __call__(self, *_):
+        raise NotAnswered(self.question)
+
+    __iter__ = __call__
+
+    def apply(self, init):
+        """Initialize the network that was there, as far as `init` is answered by now."""
+        global model
+        if self.network is None:
+            raise NotAnswered(self.question)
+        model = self.network
+        return model.apply(init)
 
 
 def todo(question):
-    """Stands where an answer is missing, and says so."""
-    raise NotImplementedError(
-        f'{question} is not answered yet: find todo("{question}") in this notebook and put your code in its place.'
-    )
+    """Stands where an answer is missing, and says so: here, and where `model` depends on it."""
+    global model
+    if question == "q1":
+        model = Unanswered("q1")
+    if question == "q3" and isinstance(globals().get("model"), nn.Module):
+        model = Unanswered("q3", model)
+    raise NotAnswered(question)
 
 
-# %% tags=["demonstration"]
-# Local checks: grader.check("q1") takes a first look at your answer to q1. Nothing to do in this cell.
-import inspect
+# %% tags=["demonstration"] jupyter={"source_hidden": true}
+# Nothing to do here: loads Otter, for grader.check("q1"). All else runs without it, too.
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+if "google.colab" in sys.modules:
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "otter-grader", "latex2mathml"])
+try:
+    import otter
 
-class LocalChecks:
-    """Calls the tests of a question, or says in one line why it cannot."""
+    missing = "the folder tests is missing. Put it beside this notebook and run this cell again"
+    tests = next(folder for folder in ("tests", ".") if Path(folder, "q1.py").is_file())
+    grader = otter.Notebook(tests_dir=tests)
+except Exception as error:
+    if isinstance(error, ImportError):
+        missing = "Otter is missing. Run: pip install otter-grader"
+    grader = SimpleNamespace(check=lambda question: print(f"{question} is not checked: {missing}."))
+    print(f"No local checks: {missing}. The rest of the notebook runs without.")
 
-    def check(self, question):
-        file = next((file for file in (Path(f"tests/{question}.py"), Path(f"{question}.py")) if file.is_file()), None)
-        if file is None:
-            print(f"{question}: not checked, tests/{question}.py is missing. Put the folder tests beside this notebook.")
-            return
-        tests = {}
-        try:
-            exec(compile(file.read_text("utf-8"), file, "exec"), tests)
-        except Exception as error:
-            print(f"{question}: not checked, {file} is damaged ({type(error).__name__}). Put a fresh copy in its place.")
-            return
-        for test in [test for name, test in tests.items() if name.startswith("test_")]:
-            try:
-                test(*[globals().get(name) for name in inspect.signature(test).parameters])
-                finding = "as expected"
-            except (AssertionError, NotImplementedError) as error:
-                finding = f"NOT YET, {error}"
-            except Exception as error:
-                finding = f"NOT YET, {type(error).__name__}: {error}"
-            print(f"{question}: {test.__doc__}: {finding}")
-        print(tests.get("NOT_CHECKED", "Not checked here: whether the answer is right."))
+# %% jupyter={"source_hidden": true}
+# Nothing to do here: what draws the figures.
+import base64
+import contextlib
+import html
+import io
+import time
 
+from IPython.display import display
 
-grader = LocalChecks()
-
-# %%
-# How the figures look: a palette that colour-blind readers can tell apart (Okabe and Ito), and never colour alone.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+# Every colour has one meaning, and is never alone: shapes and words say the same.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"  # the true function, a network's function, data
+STARTS = {  # colour, marker and line of every start
+    "one hidden layer": ("black", "D", "-."),
+    "uniform ±0.03": ("#AA3377", "o", "-"),
+    "uniform ±3": ("#8F6500", "s", "--"),
+    "better_init": ("#00805E", "^", ":"),
+}
 plt.rcParams.update(
     {
         "axes.grid": True,
         "axes.spines.right": False,
         "axes.spines.top": False,
-        "axes.titlesize": "medium",
-        "axes.titley": 1.02,
-        "figure.dpi": 80,
+        "axes.titlesize": 10.5,
+        "figure.titlesize": 12,
+        "figure.titleweight": "bold",
+        "font.size": 10,
         "grid.alpha": 0.3,
-        "legend.fontsize": "small",
+        "legend.fontsize": 10,
         "legend.frameon": False,
     }
 )
+WIDE = 11.4  # inches, of 80 pixels each on the screen
+EXPONENTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+def logarithmic(axis):
+    """Give a logarithmic axis few marks, at powers of ten."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.axes.minorticks_off()
+    axis.get_major_locator().set_params(numticks=6)
+    axis.set_major_formatter(lambda value, _: f"10{str(round(math.log10(value))).translate(EXPONENTS)}")
 
 
-def logarithmic(ax):
-    """Make the vertical axis logarithmic, with a few marks, at powers of ten only."""
-    ax.set_yscale("log")
-    ax.minorticks_off()
-    ax.locator_params(axis="y", numticks=6)
-    ax.yaxis.set_major_formatter(lambda value, _: f"10{str(round(math.log10(value))).translate(SUPERSCRIPTS)}")
+def subplots(height, columns=1, rows=1, width=WIDE, top=0.55, **options):
+    """A figure of so many inches and its axes, with room for labels around them; `top` inches are left for a heading."""
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), **options)
+    figure.subplots_adjust(
+        left=0.8 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - top / height, wspace=0.06 * columns + 0.02, hspace=0.3
+    )
+    return figure, axes
+
+
+def legend(ax, columns=3):
+    """Put the legend above a picture."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, columnspacing=1.2, handlelength=1.6)
 
 
 def show(figure, description):
-    """Display a figure with `description` as its alternative text, and close it."""
+    """Display a figure with `description` as its alternative text, sharp on screens of twice the pixels, and close it."""
     global last_shown
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", pil_kwargs={"compress_level": 1})
+    figure.savefig(picture, dpi=160, pil_kwargs={"compress_level": 1})
     plt.close(figure)
     # As HTML: Jupyter drops the alternative text of a plain image.
     source = base64.b64encode(picture.getvalue()).decode()
-    image = f'<img src="data:image/png;base64,{source}" alt="{html.escape(description)}">'
-    display({"text/html": image, "text/plain": description}, raw=True)
+    size = f'width="{80 * figure.get_figwidth():.0f}" alt="{html.escape(description)}"'
+    display({"text/html": f'<img src="data:image/png;base64,{source}" {size}>', "text/plain": description}, raw=True)
     last_shown = time.time()
+
+
+def tensors(x, y):
+    """Points as a network takes them: inputs of shape (n, 1), targets of shape (n,), float32."""
+    return torch.from_numpy(x).float().unsqueeze(-1), torch.from_numpy(y).float()
+
+
+def layers(model):
+    """How many hidden layers a network has, in words."""
+    hidden = sum(isinstance(layer, nn.Linear) for layer in model.modules()) - 1
+    return f"{hidden} hidden layer{'s' if hidden != 1 else ''}"
+
+
+def patterns(model, x):
+    """Which hidden units are on at the points x of shape (n,): for every ReLU an array of shape (n, units)."""
+    hidden, on = tensors(x, x)[0], [np.zeros((len(x), 0), bool)]
+    with torch.no_grad():
+        for layer in model:
+            hidden = layer(hidden)
+            if isinstance(layer, nn.ReLU):
+                on.append((hidden > 0).numpy())
+    return on[1:] or on
+
+
+def draw_function(ax, x, y):
+    """Draw data and the true function."""
+    ax.scatter(x, y, s=2, color=GREY, alpha=0.5, label="training data")
+    ax.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
+    ax.set(xlabel="x", ylabel="y", xlim=(-1.04, 1.04), ylim=(1.15 * y.min(), 1.15 * y.max()))
+    ax.locator_params(nbins=5)
+
+
+def show_training(model, log, evaluated_x, evaluated_pred, start, train_x=None, train_y=None):
+    """Draw the losses of a run and the function that it learned; print its final test loss and its dead units."""
+    title = f"{layers(model)}, {start}"
+    assert log, "the training above stopped before its first step: see what it says"
+    figure, (left, right) = subplots(3.1, columns=2, top=0.65)
+    figure.suptitle(title, y=0.99)
+    losses = {}
+    for key, style in {
+        "train_loss": {"color": GREY, "linewidth": 0.8, "label": "on the training batch (noisy)"},
+        "test_loss": {"color": ORANGE, "marker": "o", "label": "on the test data (noise-free)"},
+    }.items():
+        steps, losses[key] = np.array([(entry["step"] + 1, entry[key]) for entry in log if key in entry]).T
+        finite = np.isfinite(losses[key])
+        if finite.any():
+            left.plot(steps[finite], losses[key][finite], **style)
+    finite = np.isfinite(losses["train_loss"])
+    if not finite.all():
+        end = int(finite.argmin()) + 1
+        left.axvline(end, color="black", linestyle="--", label=f"not finite from step {end} on")
+        left.set(xlim=(0, 2 * end))
+        for line in left.lines[:-1]:
+            line.set_marker("s")
+    drawn = [value for line in left.lines for value in line.get_ydata() if value > 0] or [1]
+    left.set(ylim=(10.0 ** np.floor(np.log10(min(drawn))), 10.0 ** np.ceil(np.log10(max(drawn) * 1.01))))
+    logarithmic(left.yaxis)
+    left.locator_params(axis="x", nbins=5, integer=True)
+    left.set(xlabel="training step", ylabel="mean squared error (log scale)")
+    legend(left)
+
+    draw_function(right, *((globals()["train_x"], globals()["train_y"]) if train_x is None else (train_x, train_y)))
+    if np.isfinite(evaluated_pred).all():
+        right.plot(evaluated_x, evaluated_pred, color=ORANGE, linewidth=2.5, linestyle="--", label="network")
+        low, high = right.get_ylim()  # the whole curve, unless it leaves the picture far behind
+        right.set(ylim=(max(-3, min(low, evaluated_pred.min() - 0.1)), min(3, max(high, evaluated_pred.max() + 0.1))))
+    else:
+        right.text(0.5, 0.04, "the network's outputs are not numbers (NaN)", ha="center", color=ORANGE, transform=right.transAxes)
+    legend(right)
+    final = losses["test_loss"][-1]
+    show(figure, f"{title}. Left: loss over the training steps, final test loss {final:.4g}. Right: the learned and the true function.")
+    print(f"final test loss: {final:.5f}")
+    if np.isfinite(final):
+        off = [f"{(~on.any(axis=0)).sum()} of {on.shape[1]}" for on in patterns(model, test_x)]
+        print(f"units that are off for every x, in each hidden layer: {', '.join(off)}")
+
+
+def signal_and_error(model):
+    """Root mean square of what enters every layer, and of the error at its output (times n, so that n does not matter);
+    and the gradient norms as print_gnorms returns them, None while q2 is open.
+    """
+    (hidden, targets), entering, leaving = tensors(train_x, train_y), [], []
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            entering.append(hidden)
+        hidden = layer(hidden)
+        if isinstance(layer, nn.Linear):
+            leaving.append(hidden)
+    errors = torch.autograd.grad(nn.functional.mse_loss(hidden.view(-1), targets), leaving)
+    norms = None
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(NotAnswered):
+        norms = list(print_gnorms(model).values())
+    rms = lambda values: values.detach().square().mean().sqrt().item()
+    return [rms(a) for a in entering], [rms(error) * TRAIN_N for error in errors], norms
+
+
+def show_flow(flows):
+    """Draw what signal_and_error found, {start: three lists}, layer by layer."""
+    figure, axes = subplots(2.9, columns=3, top=0.6)
+    titles = "signal: what enters layer ℓ", "error at the output of layer ℓ", "gradient norm (q2): about their product"
+    for number, (ax, title) in enumerate(zip(axes, titles)):
+        for start, flow in flows.items():
+            values = np.array(flow[number] or [], dtype=float)
+            shown = np.isfinite(values) & (values > 0)
+            color, marker, line = STARTS[start]
+            ax.plot(np.flatnonzero(shown) + 1, values[shown], color=color, marker=marker, linestyle=line, label=start)
+        drawn = [value for line in ax.lines for value in line.get_ydata()]
+        if drawn:  # at least from 1e-1 to 1e1: no zoom on small differences
+            ax.set(ylim=(min(0.1, min(drawn) / 3), max(10, max(drawn) * 3)))
+        else:
+            ax.text(0.5, 0.5, "q2 is not answered yet" if flow[number] is None else "not finite", transform=ax.transAxes, ha="center")
+        logarithmic(ax.yaxis)
+        count = len(next(iter(flows.values()))[0])
+        ax.set(title=title, xlabel="layer ℓ, from input to output", xlim=(0.7, count + 0.3), xticks=range(1, count + 1))
+    axes[0].set(ylabel="root mean square (log scale)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=4)
+    ranges = [f"{start}, signal {s[0]:.1e} to {s[-1]:.1e}, error {e[0]:.1e} to {e[-1]:.1e}" for start, (s, e, _) in flows.items()]
+    show(figure, f"Signal, error and gradient norm in every layer, on logarithmic axes. First to last layer: {'; '.join(ranges)}.")
+
+
+def draw_features(features, plane, principal_feature):
+    """Draw ten principal features over x, and the first two against each other; returns what the colours of x are."""
+    rank = principal_feature.shape[1]
+    for k in reversed(range(min(rank, 10))):
+        # Points, not lines, so that jumps show as gaps; the second feature is dashed.
+        shown = train_x % 0.06 < 0.035 if k == 1 else np.full(TRAIN_N, True)
+        color, size = ("black", 4 - k) if k < 2 else ("#9A9A9A", 1)
+        features.plot(train_x[shown], principal_feature[shown, k], ".", color=color, markersize=size, markeredgewidth=0.5)
+    first, second = principal_feature[:, 0], principal_feature[:, 1] if rank > 1 else np.zeros(TRAIN_N)
+    points = plane.scatter(first, second, c=train_x, s=8, linewidths=0, cmap="cividis", vmin=-1, vmax=1)
+    for x, place in ((-1, (0, -15)), (1, (0, 7))):
+        nearest = np.abs(train_x - x).argmin()
+        plane.plot(first[nearest], second[nearest], "o", color="black", markerfacecolor="none")
+        plane.annotate(f"x = {x}".replace("-", "−"), (first[nearest], second[nearest]), place, textcoords="offset points", ha="center")
+    # Never zoom in on differences that are tiny beside the features themselves.
+    least = 0.2 * np.abs(principal_feature[:, :2]).max()
+    for axis in ("x", "y"):
+        low, high = getattr(plane, f"get_{axis}lim")()
+        spare = max(0, least - (high - low)) / 2 + 0.12 * (high - low)
+        plane.set(**{f"{axis}lim": (low - spare, high + spare)})
+    features.locator_params(axis="y", nbins=5)
+    plane.locator_params(nbins=5)
+    return points
+
+
+def draw_bands(ax, axis="y"):
+    """Shade the singular values that are hardly learned and those with which a step overshoots, as far as `ax` shows them."""
+    low, high = getattr(ax, f"get_{axis}lim")()
+    low, high = min(low, HARDLY / 30), max(2 * high, OVERSHOOTS * 30)
+    span = ax.axhspan if axis == "y" else ax.axvspan
+    span(low, HARDLY, color=GREY, alpha=0.2, linewidth=0)
+    span(OVERSHOOTS, high, color="#F0C300", alpha=0.3, linewidth=0)
+    ax.set(**{f"{axis}lim": (low, high)})
+
+
+def compare(linearizations, same_limits=True):
+    """Draw linearizations, {title: (m, singular values, principal features)}: the singular values of all in one
+    picture, and a row of features for each. `same_limits` says whether the rows have the same limits.
+    """
+    count = len(linearizations)
+    figure, axes = plt.subplot_mosaic(
+        [["values", f"features {k}", f"plane {k}"] for k in range(count)],
+        figsize=(WIDE, 0.7 + 2.4 * count), width_ratios=(1, 1.25, 1.15),
+    )
+    height = 0.7 + 2.4 * count
+    figure.subplots_adjust(left=0.065, right=0.965, bottom=0.5 / height, top=1 - 0.3 / height, wspace=0.22, hspace=0.38)
+    values, rows = axes["values"], [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
+    drawn, summaries, used = [], [], set()
+    for (title, (m, singular_values, principal_feature)), row in zip(linearizations.items(), rows):
+        for ax, xlabel, ylabel in zip(row, ("x", "φ₁(x)"), ("features φₖ(x)", "φ₂(x)")):
+            ax.set(xlabel=xlabel, ylabel=ylabel)
+        row[0].set(xlim=(-1.02, 1.02))
+        color, marker, _ = next((style for start, style in STARTS.items() if title.startswith(start)), ("black", "o", ""))
+        full = color not in used  # a second network from the same start has hollow marks
+        used.add(color)
+        if np.isfinite(singular_values).all():
+            largest = singular_values[:20]
+            style = {"marker": marker, "color": color, "markerfacecolor": color if full else "white", "linewidth": 0.8}
+            values.plot(np.arange(len(largest)) + 1, largest, **style)
+            points = draw_features(*row, principal_feature)
+            figure.colorbar(points, ax=row[1], label="x", ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.yaxis.labelpad = -8
+            drawn.append(row)
+            summary = f"{title} ({m} parameters): rank {len(singular_values)}, σ₁ = {largest[0]:.3g}"
+        else:
+            for ax in row:
+                ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
+            summary = f"{title}: not finite"
+        summaries.append(summary)
+        sign = {"D": "◆◇", "o": "●○", "s": "■□", "^": "▲△"}[marker][0 if full else 1]
+        row[0].set_title(f"{sign} {summary}", color=color, loc="left", fontweight="bold")
+    values.set(xlabel="k", ylabel="singular value σₖ (log scale)", xlim=(0, 21), xticks=[1, 5, 10, 15, 20])
+    values.set_title("the 20 largest singular values")
+    logarithmic(values.yaxis)
+    draw_bands(values)
+    values.text(0.98, 0.98, "a step overshoots", ha="right", va="top", transform=values.transAxes)
+    values.text(0.02, 0.02, "hardly learned", transform=values.transAxes)
+    rows[-1][0].set_xlabel("x   (solid: φ₁   dashed: φ₂   grey: φ₃ to φ₁₀)")
+    if same_limits and drawn:
+        for column in zip(*drawn):
+            for limits in ("xlim", "ylim"):
+                bounds = [getattr(ax, f"get_{limits}")() for ax in column]
+                for ax in column:
+                    ax.set(**{limits: (np.min(bounds), np.max(bounds))})
+    show(
+        figure,
+        "Singular values, principal features over x, and the first two features against each other. "
+        f"Rows: {'; '.join(summaries)}.",
+    )
+
+
+def visualize(m, singular_values, principal_feature, title):
+    """Draw one linearization."""
+    compare({title: (m, singular_values, principal_feature)})
+
+
+def show_moments(start, moments, seed):
+    """Draw five moments in the training of a network: what it computes, where it can bend, and its first features."""
+    networks = [copy.deepcopy(start) for _ in moments]
+    for network, steps in zip(networks, moments):
+        if steps:
+            train_model(network, steps, batch_size, lr, seed)
+    figure, axes = subplots(4.4, columns=len(moments), rows=2, sharey="row", sharex=True)
+    figure.subplots_adjust(wspace=0.08)
+    order, said = np.argsort(train_x), []
+    for steps, network, (top, bottom) in zip(moments, networks, axes.T):
+        with torch.no_grad():
+            pred = network(tensors(test_x, test_y)[0]).view(-1)
+        on = np.concatenate(patterns(network, test_x), axis=1)
+        kinks = test_x[1:][(on[1:] != on[:-1]).any(axis=1)]
+        _, singular_values, principal_feature = svd_local_linearization(network)
+        top.plot(test_x, test_y, color=BLUE, label="true function")
+        top.plot(test_x, pred, color=ORANGE, linewidth=2, linestyle="--", label="network")
+        top.plot(kinks, np.full(len(kinks), 1.3 * test_y.min()), "|", color="black", markersize=8, label="it can bend here")
+        for k in reversed(range(min(6, principal_feature.shape[1]))):
+            bottom.plot(train_x[order], principal_feature[order, k], ".", color="black" if k < 2 else "#9A9A9A", markersize=2 if k < 2 else 1)
+        large = (singular_values > HARDLY).sum()
+        top.set_title(f"after step {steps}" if steps else "before training")
+        bottom.set_title(f"rank {len(singular_values)}, {large} with σₖ > {HARDLY:.2g}")
+        bottom.set(xlabel="x")
+        said.append(f"after step {steps}, rank {len(singular_values)}, {large} large singular values, {len(kinks)} kinks")
+    axes[0, 0].set(ylabel="y", ylim=(1.5 * test_y.min(), 1.5 * test_y.max()))
+    axes[1, 0].set(ylabel="features φ₁ to φ₆")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncols=3)
+    show(figure, f"The network's function and its first six features at five moments of training: {'; '.join(said)}.")
+
+
+def show_functions(predictions, starts):
+    """Draw the functions of many networks, {title: array of shape (runs, TEST_N)}, over the data of {title: (init, x, y)}."""
+    figure, axes = subplots(3.1, columns=len(predictions), top=0.3, sharey=True)
+    figure.subplots_adjust(wspace=0.04)
+    for ax, (title, runs) in zip(axes, predictions.items()):
+        draw_function(ax, *starts[title][1:])
+        ax.plot(test_x, runs.T, color=ORANGE, linewidth=0.7, alpha=0.7)
+        ax.plot(test_x, test_y, color=BLUE, linewidth=2.5, zorder=3)
+        flat = (np.ptp(runs, axis=1) < 0.01).sum()
+        ax.set_title(f"{len(runs)} networks, {title}")
+        print(f"{title}: median test loss {np.median(np.nan_to_num(np.square(runs - test_y).mean(axis=1), nan=np.inf)):.4f}; "
+              f"{flat} of {len(runs)} constant, {np.isnan(runs).any(axis=1).sum()} NaN")
+        edge = starts[title][1].max()
+        if edge < 0.9:
+            ax.axvspan(edge, 1.04, color=GREY, alpha=0.15, linewidth=0)
+            ax.text((edge + 1.04) / 2, -0.9, "no training data", ha="center")
+    spread = np.nanpercentile(np.concatenate(list(predictions.values())), [1, 99])
+    axes[0].set(ylim=(min(-1.1, spread[0] - 0.2), max(1.1, spread[1] + 0.3)))
+    show(figure, f"Functions learned by many networks that differ in their seeds only: {', '.join(predictions)}.")
+
+
+def show_valley(starts):
+    """Draw and count networks, {start: (two singular values before training, shape (runs, 2), final test losses)}."""
+    figure, ax = subplots(4.0, top=0.35)
+    markers = iter(["v", "d", "p", "*", "X", "P"])
+    for start, (before, losses) in starts.items():
+        color, marker, _ = STARTS.get(start) or ("#5A5A5A", next(markers), None)
+        ended = np.where(losses < 2, losses, 3.5)  # False for NaN, too
+        for steep in (True, False):
+            shown = (before[:, 0] > OVERSHOOTS) == steep
+            face = "none" if steep else color
+            ax.scatter(before[shown, 1], ended[shown], s=28, edgecolors=color, facecolors=face, marker=marker, alpha=0.8)
+        ax.scatter([], [], color=color, marker=marker, label=start)
+    ax.set(xlabel="second singular value σ₂ before training (log scale)", ylabel="final test loss (log scale)")
+    logarithmic(ax.xaxis)
+    logarithmic(ax.yaxis)
+    ax.set(ylim=(ax.get_ylim()[0], 7))
+    ax.axhline(2.4, color=GREY, linewidth=0.8)
+    draw_bands(ax, "x")
+    for x, side, words in ((HARDLY, "right", "hardly learned "), (OVERSHOOTS, "left", " a step overshoots\n (hollow: σ₁ lies there)")):
+        ax.text(x, 1.6, words, ha=side, va="top")
+    ax.text(ax.get_xlim()[0] * 1.2, 3.5, "above 2 or NaN", va="center")
+    legend(ax, len(starts))
+    before, losses = (np.concatenate(values) for values in zip(*starts.values()))
+    bad = ~(losses < 0.02)
+    small, steep = before[:, 1] < 5 * HARDLY, before[:, 0] > OVERSHOOTS
+    zones = {
+        f"σ₂ below {HARDLY:.2f}": before[:, 1] < HARDLY,
+        "σ₂ from there to five times that": small & (before[:, 1] >= HARDLY),
+        f"σ₁ above {OVERSHOOTS:.0f}": steep & ~small,
+        "in the valley between": ~small & ~steep,
+    }
+    counts = [f"{words}: {bad[zone].sum()} of {zone.sum()}" for words, zone in zones.items()]
+    show(figure, f"Final test loss against the second singular value before training. Losses above 0.02: {'; '.join(counts)}.")
+    print("final test loss above 0.02")
+    for words, zone in zones.items():
+        print(f"{words:>35}: {bad[zone].sum():3} of {zone.sum()} networks")
 
 
 # %% [markdown]
@@ -142,11 +492,11 @@ def show(figure, description):
 #
 # The function to learn is a sum of sine waves,
 #
-# $$f_\text{true}(x) = \sum_{k=0}^{4} a_k \sin(k \pi x), \qquad x \in [-1, 1],$$
+# $$f_\text{true}(x) = \sum_{j=0}^{4} c_j \sin(j \pi x), \qquad x \in [-1, 1],$$
 #
-# with fixed amplitudes $a_k$ (the term $k = 0$ is zero, which leaves four waves). It is smooth and odd.
-# The training data are noisy, $y_i = f_\text{true}(x_i) + \epsilon_i$ with $\epsilon_i \sim \mathcal{N}(0, \sigma^2)$
-# and $\sigma = 0.1$. The test data have no noise, so a perfect model reaches test loss 0.
+# with fixed amplitudes $c_j$ (the term $j = 0$ is zero). It is smooth and odd. The training data are noisy,
+# $y_i = f_\text{true}(x_i) + \epsilon_i$, with normally distributed $\epsilon_i$ of mean 0 and standard deviation `TRAIN_SIGMA`.
+# The test data have no noise: a perfect model reaches test loss 0.
 
 # %%
 np.random.seed({{ data function_seed }})
@@ -155,8 +505,8 @@ F_TRUE_PARAMS = np.random.rand({{ data frequencies }}) * 2.0 - 1.0
 
 def f_true(x):
     """The function to learn, at the points x of shape (n,)."""
-    k = np.arange(F_TRUE_PARAMS.shape[0])
-    return (np.sin(x[:, None] * k[None, :] * math.pi) * F_TRUE_PARAMS).sum(axis=-1)
+    j = np.arange(F_TRUE_PARAMS.shape[0])
+    return (np.sin(x[:, None] * j[None, :] * math.pi) * F_TRUE_PARAMS).sum(axis=-1)
 
 
 # %%
@@ -174,63 +524,41 @@ test_x = np.linspace(-1, 1, TEST_N)
 test_y = f_true(test_x)
 
 # %% tags=["demonstration"]
-figure, axes = plt.subplots(figsize=(8, 3.4))
-figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.9)
-axes.scatter(train_x, train_y, s=3, color=GREY, label="training data (noisy)")
-axes.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
-axes.set(xlabel="x", ylabel="y", title=f"{TRAIN_N} training points around the true function")
-axes.legend()
-show(figure, "Scatter of the training points around the smooth odd curve of the true function on the interval -1 to 1")
+figure, ax = subplots(2.5, width=7, top=0.35)
+draw_function(ax, train_x, train_y)
+legend(ax)
+show(figure, "The noisy training points lie around the smooth, odd curve of the true function")
 
 # %% [markdown]
 # ## A network with one hidden layer
 #
-# The first network has one hidden layer of 20 ReLU units. It is trained by stochastic gradient descent with momentum,
-# on mini-batches of 32 points, for about ten passes (epochs) through the data. In every step, each parameter $w$ with
-# gradient $g$ on the mini-batch has its velocity $v$ (zero at the start) and itself changed by
+# The first network has one hidden layer of ReLU units. It is trained by stochastic gradient descent with momentum {{ training momentum }}, for about
+# {{ epochs in words }} passes (epochs) through the data. Each parameter keeps a velocity, at first zero: a step adds the gradient to {{ training momentum }} times
+# the velocity, then moves the parameter by $-\eta$ times the velocity, where $\eta$ is the learning rate.
 #
-# $$v \leftarrow 0.9\, v + g, \qquad w \leftarrow w - \eta\, v, \qquad \eta = 0.1 .$$
-#
-# `train_model` returns the model, the test points, and its predictions there. Give it a list as `log`, and it records
-# the losses in it: at every step the loss on the mini-batch, once per epoch the loss on the test data. It stops when the
-# loss is NaN (not a number), for then some weights are and remain so.
+# `train_model` records its losses in the list `log`. It stops at the first NaN (not a number): nothing can repair it.
 
 # %%
-@torch.no_grad()
-def sgd_step(params, velocities, gradients, lr):
-    """Change parameters and velocities in place, by one step of stochastic gradient descent with momentum 0.9."""
-    for param, velocity, gradient in zip(params, velocities, gradients):
-        velocity.mul_(0.9).add_(gradient)
-        param.sub_(velocity, alpha=lr)
-
-
 def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=train_y, log=None):
-    """Train `model` in place on the mean squared error.
-
-    Returns the model, the test points, shape (TEST_N,), and its predictions there, same shape.
-    Appends {"step": ..., "train_loss": ...} and {"step": ..., "test_loss": ...} records to the list `log`.
-    """
     np.random.seed(seed)
     torch.manual_seed(seed)
     log = [] if log is None else log
     eval_interval = int(TRAIN_N / batch_size) + 1
+    optimizer = optim.SGD(model.parameters(), lr, momentum={{ training momentum }})
     criterion = nn.MSELoss()
-    params = list(model.parameters())
-    velocities = [torch.zeros_like(param) for param in params]
-
-    inputs = torch.from_numpy(train_x).float().unsqueeze(-1)
-    targets = torch.from_numpy(train_y).float()
-    test_inputs = torch.from_numpy(test_x).float().unsqueeze(-1)
-    test_targets = torch.from_numpy(test_y).float()
-
-    # Every epoch visits the points in a new order; a batch may straddle two epochs.
-    epochs = math.ceil(n_steps * batch_size / TRAIN_N)
-    order = torch.from_numpy(np.concatenate([np.random.permutation(TRAIN_N) for _ in range(epochs)]))
-
+    all_indices = []
+    while len(all_indices) * TRAIN_N < n_steps * batch_size:
+        all_indices.append(np.random.permutation(TRAIN_N))
+    all_indices = np.concatenate(all_indices)
+    inputs, targets = tensors(train_x, train_y)
+    test_inputs, test_targets = tensors(test_x, test_y)
     for step in range(n_steps):
-        batch = order[step * batch_size : (step + 1) * batch_size]
-        loss = criterion(model(inputs[batch]).view(-1), targets[batch])
-        sgd_step(params, velocities, torch.autograd.grad(loss, params), lr)
+        indices = all_indices[step * batch_size : (step + 1) * batch_size]
+        pred = model(inputs[indices]).view(-1)
+        loss = criterion(pred, targets[indices])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
         log.append({"step": step, "train_loss": loss.item()})
         last = step + 1 == n_steps or math.isnan(loss.item())
         if (step + 1) % eval_interval == 0 or last:
@@ -240,46 +568,6 @@ def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=t
         if last:
             break
     return model, test_inputs.view(-1).numpy(), pred.numpy()
-
-
-def show_training(log, evaluated_x, evaluated_pred, title, train_x=train_x, train_y=train_y):
-    """Draw the losses of a run and the function that it learned, and print the final test loss."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.8))
-    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.8, wspace=0.2)
-    figure.suptitle(title, fontweight="bold")
-    losses = {}
-    for key, style in {
-        "train_loss": {"color": GREY, "linewidth": 0.8, "label": "on the training batch (noisy)"},
-        "test_loss": {"color": BLUE, "marker": "o", "label": "on the test data (noise-free)"},
-    }.items():
-        steps, losses[key] = np.array([(entry["step"] + 1, entry[key]) for entry in log if key in entry]).T
-        finite = np.isfinite(losses[key])
-        if finite.any():
-            left.plot(steps[finite], losses[key][finite], **style)
-    left.set(xlabel="training step", ylabel="mean squared error (log scale)")
-    left.locator_params(axis="x", nbins=5, integer=True)
-    logarithmic(left)
-    if np.isfinite(losses["train_loss"]).all():
-        left.set(xlim=(0, n_steps), ylim=(1e-3, 1))
-    else:
-        end = int(np.isfinite(losses["train_loss"]).argmin()) + 1
-        left.axvline(end, color=ORANGE, linestyle="--", label=f"not finite from step {end} on")
-        left.lines[0].set_marker("s")
-        left.set(xlim=(0, 2 * end))
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-
-    right.scatter(train_x, train_y, s=2, color=GREY, alpha=0.4, label="training data")
-    right.plot(test_x, test_y, color=BLUE, linewidth=2, label="true function")
-    if np.isfinite(evaluated_pred).all():
-        right.plot(evaluated_x, evaluated_pred, color=ORANGE, linewidth=2.5, linestyle="--", label="network")
-    else:
-        right.text(0, -1, "the network's outputs are not numbers", ha="center", color=ORANGE)
-    right.set(xlabel="x", ylabel="y", xlim=(-1.05, 1.05), ylim=(-1.15, 1.15))
-    right.locator_params(nbins=4)
-    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    final = losses["test_loss"][-1]
-    show(figure, f"{title}. Left: loss over the training steps, final test loss {final:.4g}. Right: the learned and the true function.")
-    print(f"final test loss: {final:.5f}")
 
 
 # %%
@@ -297,10 +585,11 @@ model = nn.Sequential(
     nn.Linear(width, 1)
 )
 
-# %% tags=["demonstration"]
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 150, log=log)
-show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
+
+# %% tags=["demonstration"]
+show_training(model, log, evaluated_x, evaluated_pred, "trained")
 
 # %% [markdown]
 # The network follows the largest swings of the function and cuts through the smaller ones. Before a deeper network tries
@@ -308,223 +597,89 @@ show_training(log, evaluated_x, evaluated_pred, "One hidden layer")
 #
 # ### Local linearization
 #
-# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w}) \in \mathbb{R}$ be the
-# network's output. For weights $\mathbf{w}'$ near $\mathbf{w}$, the first-order Taylor expansion is
+# Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w})$ be the network's output.
+# To first order, the network is a *linear* model with the entries of $\nabla_\mathbf{w} f(x, \mathbf{w})$ as features:
 #
 # $$f(x, \mathbf{w}') \approx f(x, \mathbf{w}) + \langle \nabla_\mathbf{w} f(x, \mathbf{w}),\ \mathbf{w}' - \mathbf{w} \rangle .$$
 #
-# Seen from $\mathbf{w}$, the network is a *linear* model whose features are the $m$ entries of
-# $\nabla_\mathbf{w} f(x, \mathbf{w})$. Stack these gradients for the $n$ training points as the rows of a matrix
-# $\mathbf{J} \in \mathbb{R}^{n \times m}$, and write $\mathbf{f}(\mathbf{w}) \in \mathbb{R}^n$ for the outputs there:
+# These gradients at the $n$ training points are the rows of a matrix $\mathbf{J} \in \mathbb{R}^{n \times m}$. Its singular
+# value decomposition, with orthonormal columns $\mathbf{u}_k$ of $\mathbf{U}$ and $\mathbf{v}_k$ of $\mathbf{V}$, is
 #
-# $$\mathbf{f}(\mathbf{w}') \approx \mathbf{f}(\mathbf{w}) + \mathbf{J}\,(\mathbf{w}' - \mathbf{w}),
-# \qquad
-# \mathbf{J} = \begin{pmatrix} \nabla_\mathbf{w} f(x_1, \mathbf{w})^\top \\ \vdots \\ \nabla_\mathbf{w} f(x_n, \mathbf{w})^\top \end{pmatrix}
-# = \mathbf{U} \boldsymbol{\Sigma} \mathbf{V}^\top .$$
+# $$\mathbf{J} = \mathbf{U} \boldsymbol{\Sigma} \mathbf{V}^\top,
+# \qquad \boldsymbol{\Sigma} = \mathrm{diag}(\sigma_1 \ge \dots \ge \sigma_r), \qquad r = \text{rank of } \mathbf{J}.$$
 #
-# In the singular value decomposition on the right, $\mathbf{U} \in \mathbb{R}^{n \times r}$ and
-# $\mathbf{V} \in \mathbb{R}^{m \times r}$ have orthonormal columns, $\boldsymbol{\Sigma} = \mathrm{diag}(\sigma_1 \ge \dots \ge \sigma_r)$,
-# and $r$ is the rank of $\mathbf{J}$. Read it like this:
-#
-# - The columns $\mathbf{v}_k$ of $\mathbf{V}$ are directions in weight space, of unit length.
-# - Moving the weights by $\delta$ along $\mathbf{v}_k$ changes the outputs by $\delta\, \mathbf{J} \mathbf{v}_k = \delta\, \sigma_k \mathbf{u}_k$.
-#   The column $\sigma_k \mathbf{u}_k$ of $\mathbf{U} \boldsymbol{\Sigma}$, one value per training point, is a function of $x$:
-#   the $k$-th **principal feature** $\varphi_k(x)$.
-# - The **singular value** $\sigma_k = \lVert \sigma_k \mathbf{u}_k \rVert$ is the size of that feature: how far the outputs move per unit of weight.
-#   While the linearization holds, a step of plain gradient descent with learning rate $\eta$ on the mean squared error
-#   $\frac{1}{n} \lVert \mathbf{f}(\mathbf{w}) - \mathbf{y} \rVert^2$ multiplies the part of the error $\mathbf{f}(\mathbf{w}) - \mathbf{y}$
-#   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part hardly changes; below $-1$, it grows.
-#
-# **The rank, and a cheap exact SVD.** A ReLU network with one input is piecewise affine in $x$; on one piece the same
-# units are on (have positive input) throughout. There, the derivative of the output with respect to a weight is the product of what enters
-# the weight, affine in $x$, and the derivative with respect to what leaves it, constant in $x$. So on a piece the rows of
-# $\mathbf{J}$ are $(\mathbf{a} + x\, \mathbf{b})^\top$ with the same $\mathbf{a}, \mathbf{b} \in \mathbb{R}^m$. They span at most two
-# dimensions, and $P$ pieces give rank $r \le 2P$. `svd_local_linearization` uses this. Let $x_\text{l}$ and $x_\text{r}$ be the
-# leftmost and rightmost training points of a piece. The row of a point $x$ between them is $1 - t$ times the row of $x_\text{l}$ plus $t$ times that of
-# $x_\text{r}$, where $t = (x - x_\text{l}) / (x_\text{r} - x_\text{l})$. For all points at once, $\mathbf{J} = \mathbf{A} \mathbf{G}$:
-# $\mathbf{G} \in \mathbb{R}^{2P \times m}$ holds the two rows of every piece, and $\mathbf{A} \in \mathbb{R}^{n \times 2P}$ the factors
-# $1 - t$ and $t$. With the QR decomposition $\mathbf{A} = \mathbf{Q} \mathbf{R}$, the SVD of the small matrix
-# $\mathbf{R} \mathbf{G} \in \mathbb{R}^{2P \times m}$, multiplied by $\mathbf{Q}$ from the left, is that of $\mathbf{J}$. Nothing is approximated.
+# - Moving the weights by a small length $h$ along $\mathbf{v}_k$ changes the outputs, to first order, by
+#   $h\, \sigma_k \mathbf{u}_k$. As a function of $x$, $\sigma_k \mathbf{u}_k$ is the $k$-th **principal feature** $\varphi_k(x)$.
+#   The **singular value** $\sigma_k$ is its size: how far the outputs move per unit of weight.
+# - While the linearization holds, a step of plain gradient descent on the mean squared error multiplies the part of the error
+#   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part is hardly learned; below $-1$, the step overshoots and
+#   the error grows.
+# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ lie in a plane: $P$ pieces
+#   give rank $r \le 2P$.
 
 # %%
-def feature_matrix(model, x):
-    """The gradient of the output with respect to all m parameters, at the points x of shape (n,): shape (n, m)."""
-    # Every point gets a copy of the weights for itself, and vmap computes the outputs of all these networks at once. No
-    # output depends on another's weights, so one gradient of their sum is the gradient of every output by its own.
-    copies = {
-        name: param.detach().double().expand(len(x), *param.shape).requires_grad_()
-        for name, param in model.named_parameters()
-    }
-    outputs = torch.func.vmap(functools.partial(torch.func.functional_call, model))(copies, x.view(-1, 1, 1))
-    gradients = torch.autograd.grad(outputs.sum(), list(copies.values()))
-    return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
+def feature_matrix(model, x=train_x):
+    """J, shape (n, m): gradients of the output by all m parameters, at the points x, shape (n,)."""
+    model = copy.deepcopy(model).double()
+    params = {name: param.detach() for name, param in model.named_parameters()}
+
+    def output(params, x):
+        return functional_call(model, params, x.view(1, 1)).squeeze()
+
+    gradients = vmap(grad(output), in_dims=(None, 0))(params, torch.from_numpy(x))
+    return torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
 
 
-def linear_pieces(model, x):
-    """The ends of the P linear pieces of `model`, and how the points x of shape (n,) lie between them.
-
-    Returns the 2P ends, which are points of x, and the matrix A, shape (n, 2P): a function that is affine on
-    every piece has the values A @ v at x, where v are its values at the ends.
-    """
-    if not all(isinstance(layer, (nn.Linear, nn.ReLU)) for layer in model):
-        return x, torch.eye(len(x), dtype=x.dtype)  # no such pieces: every point for itself
-    order = x.argsort()
-    hidden = x[order].unsqueeze(-1)
-    active = [torch.ones_like(hidden, dtype=torch.bool)]
-    with torch.no_grad():
-        for layer in copy.deepcopy(model).double():
-            hidden = layer(hidden)
-            if isinstance(layer, nn.ReLU):
-                active.append(hidden > 0)
-    # Neighbours lie on the same piece when the same units are on.
-    _, piece, size = torch.unique_consecutive(torch.cat(active, dim=1), dim=0, return_inverse=True, return_counts=True)
-    last = size.cumsum(0) - 1
-    left, right = x[order[last - size + 1]], x[order[last]]
-    t = ((x[order] - left[piece]) / (right - left)[piece]).nan_to_num(0)  # 0 / 0 for a point alone on its piece
-    between = torch.zeros(len(x), 2 * len(size), dtype=x.dtype)
-    between[order, 2 * piece], between[order, 2 * piece + 1] = 1 - t, t
-    return torch.stack([left, right], dim=1).flatten(), between
-
-
-def svd_local_linearization(model):
-    """Linearize `model` at its present weights.
-
-    Returns the number of parameters m, the singular values, shape (r,), largest first, and the principal
-    features at the training points, shape (TRAIN_N, r). They are NaN when the weights are not finite.
-    """
-    ends, between = linear_pieces(model, torch.from_numpy(train_x))
-    features = feature_matrix(model, ends)
-    m = features.shape[1]
-    if not torch.isfinite(features).all():
-        return m, np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
-    basis, small = torch.linalg.qr(between)
-    u, s, _ = torch.linalg.svd(small @ features, full_matrices=False)
-    r = int((s > s[0] * max(TRAIN_N, m) * torch.finfo(s.dtype).eps).sum())  # beyond the rank: rounding errors
-    principal_feature = basis @ u[:, :r] * s[:r]
+def svd_local_linearization(model, q=10 * width):
+    """m, the singular values, shape (r,), and the principal features, shape (TRAIN_N, r), of J."""
+    J = feature_matrix(model)
+    if not J.isfinite().all():
+        return J.shape[1], np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
+    U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact while q exceeds the rank
+    r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # beyond the rank: rounding errors
+    principal_feature = U[:, :r] * S[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
-    return m, s[:r].numpy(), (principal_feature * extreme.sign()).numpy()
+    return J.shape[1], S[:r].numpy(), (principal_feature * extreme.sign()).numpy()
 
+
+# %% [markdown]
+# **Two yardsticks** follow. Momentum {{ training momentum }} makes slow parts learn {{ speedup in words }} times as fast: $T$ steps leave about
+# $\exp(-{{ twice the speedup }}\, \eta T \sigma^2 / n)$ of the error, more than half of it where $\sigma^2 < n \ln 2 / ({{ twice the speedup }}\, \eta T)$. And it moves the
+# upper limit from $\sigma^2 = n / \eta$ to ${{ one plus momentum }}\, n / \eta$. The figures shade what lies outside.
 
 # %%
-def draw_features(features, plane, principal_feature):
-    """Draw principal features over x, and the first two against each other."""
-    rank = principal_feature.shape[1]
-    order = np.argsort(train_x)
-    styles = [
-        {"color": BLUE, "linewidth": 2.5, "label": "k = 1", "zorder": 3},
-        {"color": ORANGE, "linewidth": 2, "linestyle": "--", "label": "k = 2", "zorder": 3},
-        {"color": GREY, "linewidth": 0.8, "label": "k = 3 to 10"},
-    ]
-    for k in range(min(rank, 10)):
-        style = styles[k] if k < 3 else {**styles[2], "label": None}
-        features.plot(train_x[order], principal_feature[order, k], **style)
-
-    first, second = principal_feature[:, 0], principal_feature[:, 1] if rank > 1 else np.zeros(TRAIN_N)
-    plane.scatter(first, second, c=train_x, s=6, linewidths=0, cmap="cividis", vmin=-1, vmax=1)
-    for x, marker, size in ((-1, "<", 9), (0, "s", 7), (1, ">", 9)):
-        nearest = np.abs(train_x - x).argmin()
-        plane.plot(first[nearest], second[nearest], marker, color=ORANGE, markerfacecolor="none", markersize=size)
-    # Never zoom in on differences that are tiny beside the features themselves.
-    least = 0.2 * np.abs(principal_feature[:, :2]).max()
-    for axis in ("x", "y"):
-        low, high = getattr(plane, f"get_{axis}lim")()
-        spare = max(0, least - (high - low)) / 2
-        plane.set(**{f"{axis}lim": (low - spare, high + spare)})
-    features.locator_params(axis="y", nbins=4)
-    plane.locator_params(nbins=4)
-
-
-def compare(linearizations, same_limits=True):
-    """Draw linearizations, {title: (m, singular values, principal features)}: the singular values of all in one
-    picture, and a row of features for each. `same_limits` says whether the rows have the same limits.
-    """
-    count = len(linearizations)
-    height = 0.8 + 3.1 * count  # inches
-    figure, axes = plt.subplot_mosaic([["values", f"features {k}", f"plane {k}"] for k in range(count)], figsize=(13, height))
-    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.5 / height, top=1 - 0.75 / height, wspace=0.25, hspace=0.35)
-    values = axes["values"]
-    rows = [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
-    values.set(xlabel="k", ylabel="singular value σₖ (log scale)", title="singular values, 20 at most")
-    values.set(xlim=(0, 21), xticks=[1, 10, 20])
-    logarithmic(values)
-
-    styles = [(GREEN, "o", "●"), ("black", "s", "■"), (GREY, "^", "▲")]
-    summaries, finite = [], []
-    for (title, (_, singular_values, principal_feature)), row, (color, marker, sign) in zip(linearizations.items(), rows, styles):
-        for ax, xlabel, ylabel in zip(row, ("x", "first feature φ₁(x)"), ("principal feature φₖ(x)", "second feature φ₂(x)")):
-            ax.set(xlabel=xlabel, ylabel=ylabel)
-        row[0].set(xlim=(-1.02, 1.02), xticks=[-1, -0.5, 0, 0.5, 1])
-        if np.isfinite(singular_values).all():
-            largest = singular_values[:20]
-            values.plot(np.arange(len(largest)) + 1, largest, color=color, marker=marker, linewidth=0.8)
-            draw_features(*row, principal_feature)
-            finite.append((row, largest))
-            title = f"{title}: rank {len(singular_values)}"
-            summaries.append(f"{title}, largest singular value {largest[0]:.3g}")
-        else:
-            for ax in row:
-                ax.text(0.5, 0.5, "no linearization:\nthe weights are not finite", transform=ax.transAxes, ha="center")
-            summaries.append(f"{title}: not finite")
-        row[0].text(0, 1.12, f"{sign} {title}", color=color, transform=row[0].transAxes, fontweight="bold", fontsize="large")
-
-    if finite:
-        shown = np.concatenate([largest for _, largest in finite])
-        # From one power of ten to another.
-        values.set_ylim(10 ** np.floor(np.log10(shown.min())), 10 ** np.ceil(np.log10(shown.max())))
-        features, plane = finite[0][0]  # the legends of one row do for all
-        features.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-        plane.set_title("x = −1 ◁ dark     x = 0 □     x = 1 ▷ bright", fontsize="small", color=ORANGE)
-    if same_limits:
-        for column in zip(*rows):
-            for limits in ("xlim", "ylim"):
-                bounds = [getattr(ax, f"get_{limits}")() for ax in column]
-                for ax in column:
-                    ax.set(**{limits: (np.min(bounds), np.max(bounds))})
-    for row in rows[:-1]:  # the row below has the same horizontal axes
-        for ax in row if same_limits else row[:1]:
-            ax.set_xlabel("")
-            ax.tick_params(labelbottom=False)
-    show(
-        figure,
-        "Singular values, principal features over x, and the first two features against each other. "
-        f"Rows: {'; '.join(summaries)}.",
-    )
-
-
-def visualize(m, singular_values, principal_feature, title):
-    """Draw one linearization."""
-    compare({title: (m, singular_values, principal_feature)})
-
+OVERSHOOTS = math.sqrt({{ one plus momentum }} * TRAIN_N / lr)
+HARDLY = math.sqrt(TRAIN_N * math.log(2) / ({{ twice the speedup }} * lr * n_steps))
+print(f"a step overshoots: σ above {OVERSHOOTS:.0f}; hardly learned in {n_steps} steps: σ below {HARDLY:.2f}")
 
 # %% tags=["demonstration"]
 shallow = svd_local_linearization(model)
 visualize(*shallow, "one hidden layer, trained")
 
 # %% [markdown]
-# **What to look at.** Left: how fast do the singular values fall? The axis is logarithmic, and the heading gives the rank.
-# Middle: where do the features bend or jump, and is every part of the interval treated alike? Right: the same first two
-# features as coordinates; points that lie together there are points that these two features cannot tell apart.
+# **What to look at.** Left: how fast do the singular values fall, and how many lie between the bands? Middle: where do the
+# features bend or jump? Right: the first two features as coordinates; points that lie together are points that these two
+# cannot tell apart.
 #
 # ## A deeper network
 #
-# > **q1.** Define a fully connected network with **4 hidden layers** of `width` units, one input and one output,
+# > **q1.** Define a fully connected network with **{{ network hidden_layers }} hidden layers** of `width` units, one input and one output,
 # > with a ReLU after every layer except the last, as one flat `nn.Sequential`. It must pass the three assertions.
 #
 # <details><summary>Hint for q1</summary>
-# The first network of this notebook shows the pattern. The assertions ask for nine modules: how many of them are ReLUs?
+# The first network of this notebook shows the pattern. The assertions ask for {{ children in words }} modules: how many of them are ReLUs?
 # </details>
 
 # %%
 width = {{ network width }}
+model = None  # the network above has done its work
 
 model = nn.Sequential(
     # TODO q1: the layers of the network, in order
     # BEGIN SOLUTION
     nn.Linear(1, width), nn.ReLU(),
-    nn.Linear(width, width), nn.ReLU(),
-    nn.Linear(width, width), nn.ReLU(),
-    nn.Linear(width, width), nn.ReLU(),
+    {{ layers between }}
     nn.Linear(width, 1),
     # STUDENT: todo("q1")
     # END SOLUTION
@@ -540,47 +695,48 @@ grader.check("q1")
 # %% [raw] question="q1"
 # """Public checks of q1: the outside of the network only."""
 #
-# import sys
+# import ast
+# import re
 #
 # import torch
+# from IPython import get_ipython
+# from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q1"
-# points = 3
+# name = "q1 (first look)"
 # NOT_CHECKED = "Not checked here: which layers these are, in which order, and the function they compute."
 #
 #
-# def test_container(model):
-#     """an nn.Sequential of nine modules"""
-#     assert isinstance(model, torch.nn.Sequential), f"model is a {type(model).__name__}, expected an nn.Sequential"
-#     assert len(model) == {{ children }}, f"model has {len(model)} modules, expected 9 (was the cell of q1 run?)"
+# def parses(source):
+#     try:
+#         ast.parse(source)
+#     except SyntaxError:
+#         return False
+#     return True
 #
 #
-# def test_parameters(model):
-#     """{{ parameters }} parameters"""
+# @test_case(name="{{ children in words }} modules, {{ parameters }} parameters, one output per input", success_message=NOT_CHECKED)
+# def test_network(model):
+#     history = getattr(getattr(get_ipython(), "history_manager", None), "input_hist_raw", [])
+#     cells = [source for source in history if re.search(r"^model\s*=", source, re.MULTILINE)]
+#     assert not cells or parses(cells[-1]), (
+#         "the cell of q1 was run with a syntax error: what is checked here would be the model of an earlier run"
+#     )
+#     assert model is not None, "there is no model: the cell of q1 was not run, or stopped before model was made"
+#     assert isinstance(model, torch.nn.Sequential), f"model is no nn.Sequential: {model}"
+#     assert len(model) == {{ children }}, f"model has {len(model)} modules, expected {{ children }} (was the cell of q1 run?)"
 #     count = sum(parameter.numel() for parameter in model.parameters())
 #     assert count == {{ parameters }}, f"model has {count} parameters, expected {{ parameters }}"
-#
-#
-# def test_outputs(model):
-#     """one output per input"""
 #     with torch.no_grad():
 #         outputs = model(torch.linspace(-1, 1, 10).unsqueeze(-1))
 #     shape = list(outputs.shape)
 #     assert shape == [10, 1], f"for inputs of shape [10, 1] the outputs have shape {shape}, expected [10, 1]"
-#
-#
-# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
-#     from otter.test_files import test_case as case
-#     _container = case(name="q1: " + test_container.__doc__)(test_container)
-#     _parameters = case(name="q1: " + test_parameters.__doc__)(test_parameters)
-#     _outputs = case(name="q1: " + test_outputs.__doc__, success_message=NOT_CHECKED)(test_outputs)
 
 # %% [markdown]
 # ### When the weight scale is too small
 #
-# How a deep network trains depends on where it starts. In this part every weight starts uniform in
-# $[-0.03, 0.03]$ and every bias at zero.
+# How a deep network trains depends on where it starts. Why at random? Equal units would get equal gradients and stay
+# equal. Here every weight starts uniform in $[-0.03, 0.03]$, every bias at zero.
 
 # %%
 def naive_init(scale, module):
@@ -595,27 +751,25 @@ torch.manual_seed(200)
 model.apply(functools.partial(naive_init, 0.03));
 
 # %% [markdown]
-# **Why the scale matters.** The weight matrices $\mathbf{W}_0, \mathbf{W}_2, \mathbf{W}_4, \mathbf{W}_6, \mathbf{W}_8$ carry their
-# position in `model`; the odd positions are the ReLUs. Let $\mathbf{a}_\ell \in \mathbb{R}^{d_\ell}$ be the input of layer $\ell$ for one
-# data point, $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_\ell + \mathbf{b}_\ell$ its output, with
-# $\mathbf{W}_\ell \in \mathbb{R}^{d_{\ell+2} \times d_\ell}$ and $\mathbf{z}_\ell, \mathbf{b}_\ell \in \mathbb{R}^{d_{\ell+2}}$, and
-# $\mathbf{a}_{\ell+2} = \mathrm{ReLU}(\mathbf{z}_\ell)$ what the next layer gets. So $\mathbf{a}_0 = x$ and $\mathbf{z}_8 = f(x, \mathbf{w})$.
-# Backpropagation starts from $\delta_8 = \partial L / \partial f$ and computes, for a loss $L$,
+# **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_{{{ layers }}}$ (`model[0]`, `model[2]`, …, `model[{{ last layer }}]`; the
+# ReLUs stand between them). Layer $\ell$ gets $\mathbf{a}_{\ell-1}$, with $\mathbf{a}_0 = x$, computes
+# $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_{\ell-1} + \mathbf{b}_\ell$ and passes on the signal $\mathbf{a}_\ell = \mathrm{ReLU}(\mathbf{z}_\ell)$; the
+# last output is $z_{{{ layers }}} = f(x, \mathbf{w})$. Backpropagation sends the error $\boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L$ of the loss
+# $L$ the other way:
 #
-# $$\nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_\ell^\top,
+# $$\boldsymbol{\delta}_\ell = \mathbf{1}[\mathbf{z}_\ell > 0] \odot \mathbf{W}_{\ell+1}^\top \boldsymbol{\delta}_{\ell+1},
 # \qquad
-# \boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L
-# = \mathbf{1}[\mathbf{z}_\ell > 0] \odot \mathbf{W}_{\ell+2}^\top \boldsymbol{\delta}_{\ell+2},$$
+# \nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_{\ell-1}^\top, \text{ summed over the data points.}$$
 #
-# with $\mathbf{1}[\cdot]$ one where the condition holds and zero elsewhere, $\odot$ the entrywise product, and the gradients
-# summed over the data points. The signal $\mathbf{a}_\ell$ has passed through all the layers before $\ell$, the error
-# $\boldsymbol{\delta}_\ell$ through all those behind it. Every layer on the way multiplies by its weights, so a factor that is
-# harmless in one layer acts as a power in a deep network. The norm of $\nabla_{\mathbf{W}_\ell} L$ shows the outcome: it is how far
-# a step of gradient descent moves that layer, up to the learning rate.
+# A gradient is the product of a signal that has passed all layers *before* and an error that has passed all layers
+# *behind*. How large are they? Let the weights of a layer with $d$ inputs be independent, with mean 0 and variance $s^2$. Then the
+# mean square of its outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies
+# the mean square of the signal by $d s^2 / 2$, and on the way back that of the error by the same, with the number of outputs for $d$. A
+# factor that is harmless in one layer acts as a power in a deep network. What is it for uniform $\pm 0.03$, where $s^2 = 0.03^2 / 3$?
 #
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
-# > to that matrix**, on all training data. It is the square root of the sum of the gradient's squared entries, which for a
-# > matrix is also called the Frobenius norm. Your code must work for a network of any depth and width.
+# > to that matrix**, on all training data: the square root of the sum of the gradient's squared entries (for a
+# > matrix also called Frobenius norm). Your code must work for a network of any depth and width.
 #
 # <details><summary>Hint for q2</summary>
 # After <code>loss.backward()</code>, every parameter has its gradient with it: the documentation of <code>torch.Tensor</code> says where.
@@ -647,40 +801,33 @@ def print_gnorms(model):
     return gnorms
 
 
-gnorms_small = print_gnorms(model)
+print_gnorms(model);
 
 # %% tags=["demonstration"]
 grader.check("q2")
 
 # %% [raw] question="q2"
-# """Public checks of q2: what print_gnorms prints, not whether the numbers are right."""
+# """Public checks of q2: what print_gnorms prints for three networks, one of which has a gradient known by hand."""
 #
 # import contextlib
 # import io
-# import sys
 #
+# import numpy as np
 # import torch
+# from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q2"
-# points = 2
-# NOT_CHECKED = "Not checked here: whether the numbers are the norms that the question asks for."
+# name = "q2 (first look)"
+# NOT_CHECKED = "Not checked here: gradients of matrices with more than one row and column."
 #
 #
-# def printed_numbers(print_gnorms, widths):
-#     """Call print_gnorms on a network of these widths; returns the last word of each line that names a weight."""
+# def printed_numbers(print_gnorms, network):
+#     """Call print_gnorms on a network; returns the number at the end of each line that names a weight."""
 #     assert print_gnorms is not None, "there is no function print_gnorms: run the cell that defines it"
-#     layers = []
-#     for fan_in, fan_out in zip(widths, widths[1:]):
-#         layers.extend([torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()])
 #     with contextlib.redirect_stdout(io.StringIO()) as printed:
-#         print_gnorms(torch.nn.Sequential(*layers[:-1]))
-#     return [line.split()[-1] for line in printed.getvalue().splitlines() if ".weight" in line]
-#
-#
-# def check_numbers(print_gnorms, widths):
-#     words = printed_numbers(print_gnorms, widths)
-#     expected = len(widths) - 1
+#         print_gnorms(network)
+#     words = [line.split()[-1] for line in printed.getvalue().splitlines() if ".weight" in line]
+#     expected = sum(isinstance(layer, torch.nn.Linear) for layer in network)
 #     assert len(words) == expected, f"{len(words)} lines name a weight matrix, expected {expected}"
 #     for word in words:
 #         try:
@@ -688,43 +835,38 @@ grader.check("q2")
 #         except ValueError:
 #             raise AssertionError(f"a line ends in {word!r}, expected a number") from None
 #         assert number >= 0, f"a line ends in {word}, expected a number that is not negative"
+#     return [float(word) for word in words]
 #
 #
-# def test_homework_network(print_gnorms):
-#     """one number for each of the five weight matrices"""
-#     check_numbers(print_gnorms, [1, 20, 20, 20, 20, 1])
+# def network(widths):
+#     layers = []
+#     for fan_in, fan_out in zip(widths, widths[1:]):
+#         layers.extend([torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()])
+#     return torch.nn.Sequential(*layers[:-1])
 #
 #
-# def test_other_network(print_gnorms):
-#     """the same for a smaller network"""
-#     check_numbers(print_gnorms, [1, 6, 11, 1])
-#
-#
-# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
-#     from otter.test_files import test_case as case
-#     _homework = case(name="q2: " + test_homework_network.__doc__)(test_homework_network)
-#     _other = case(name="q2: " + test_other_network.__doc__, success_message=NOT_CHECKED)(test_other_network)
-
-# %%
-def show_gnorms(gnorms):
-    """Draw gradient norms, {label: {parameter name: norm}}, layer by layer on a logarithmic axis."""
-    figure, ax = plt.subplots(figsize=(8, 3.8))
-    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.82)
-    figure.suptitle("Gradient norm of each layer at initialization", fontweight="bold")
-    styles = [(BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":")]
-    for (label, norms), (color, marker, linestyle) in zip(gnorms.items(), styles):
-        ax.plot(range(len(norms)), list(norms.values()), color=color, marker=marker, linestyle=linestyle, label=label)
-    ax.set_xticks(range(len(norms)), norms)
-    ax.set(xlabel="weight matrix, from input to output", ylabel="L2 norm of the gradient (log scale)")
-    logarithmic(ax)
-    ax.set(ylim=(1e-7, 1e7), yticks=10.0 ** np.arange(-6, 7, 3))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    ranges = "; ".join(f"{label}, {min(norms.values()):.1e} to {max(norms.values()):.1e}" for label, norms in gnorms.items())
-    show(figure, f"Gradient norm of each weight matrix on a logarithmic axis. Smallest to largest: {ranges}.")
-
+# @test_case(name="one number for each weight matrix; those of a network known by hand", success_message=NOT_CHECKED)
+# def test_norms(print_gnorms, train_x, train_y):
+#     printed_numbers(print_gnorms, network({{ widths }}))
+#     printed_numbers(print_gnorms, network([1, 6, 11, 1]))
+#     first, second = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.5, -0.25])
+#     linear = torch.nn.Sequential(torch.nn.Linear(1, 3, bias=False), torch.nn.Linear(3, 1, bias=False))
+#     with torch.no_grad():
+#         linear[0].weight.copy_(torch.from_numpy(first).view(3, 1))
+#         linear[1].weight.copy_(torch.from_numpy(second).view(1, 3))
+#     # f(x) = (second . first) x, so the loss has the derivative c along second . first.
+#     x, y = np.ravel(train_x), np.ravel(train_y)
+#     c = np.mean(2 * (second @ first * x - y) * x)
+#     expected = [abs(c) * np.sqrt(np.sum(second**2)), abs(c) * np.sqrt(np.sum(first**2))]
+#     found = printed_numbers(print_gnorms, linear)
+#     assert np.allclose(found, expected, rtol=1e-3), (
+#         "for a network with two linear layers, 1 -> 3 -> 1, the numbers are not the L2 norms of the gradients: "
+#         f"found {found[0]:.6g} and {found[1]:.6g}. Norm of what? Square root taken?"
+#     )
 
 # %% tags=["demonstration"]
-show_gnorms({"uniform ±0.03": gnorms_small})
+flows = {"uniform ±0.03": signal_and_error(model)}
+show_flow(flows)
 
 # %% [markdown]
 # #### Question W1
@@ -737,12 +879,14 @@ show_gnorms({"uniform ±0.03": gnorms_small})
 # %% [markdown]
 # Now this network is trained. Its linearization before training is kept for comparison.
 
-# %% tags=["demonstration"]
+# %%
 small_before = svd_local_linearization(model)
 
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 250, log=log)
-show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uniform ±0.03")
+
+# %% tags=["demonstration"]
+show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0.03")
 
 # %% [markdown]
 # #### Question W2
@@ -754,17 +898,12 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 
 # %% [markdown]
 # The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
-# network's output, and at what size?
+# network's output, and at what size? Where the figure is hard to read, the numbers below it help: the first four features (columns)
+# at six training points (rows).
 
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(model)
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
-
-# %% [markdown]
-# Where the figure is hard to read, the numbers help: the first four principal features (columns) at six training points
-# (rows).
-
-# %% tags=["demonstration"]
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
     for x, row in zip(train_x[:6], principal_feature):
@@ -781,19 +920,18 @@ for when, (_, _, principal_feature) in {"before training": small_before, "after 
 # %% [markdown]
 # ### When the weight scale is too large
 #
-# Now every weight starts uniform in $[-3, 3]$, a hundred times wider than before. Before you run on, guess: by which factor
-# will the gradient norms change?
+# Now every weight starts uniform in $[-3, 3]$, a hundred times wider than before. **Predict before you run:** by which factor
+# will the gradient norms change, and in which band will the singular values lie?
 
 # %%
 np.random.seed(300)
 torch.manual_seed(300)
-model.apply(functools.partial(naive_init, 3.0));
-
-# %%
-gnorms_large = print_gnorms(model)
+model.apply(functools.partial(naive_init, 3.0))
+print_gnorms(model);
 
 # %% tags=["demonstration"]
-show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large})
+flows["uniform ±3"] = signal_and_error(model)
+show_flow(flows)
 
 # %% [markdown]
 # #### Question W4
@@ -804,8 +942,8 @@ show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large})
 # *Your answer to W4 here.*
 
 # %% [markdown]
-# The linearization before training. Read the numbers at the axes before you look at the shapes: the singular values say how
-# far a step moves the outputs, and the targets are below 1 in size.
+# The linearization before training. Read the numbers at the axes before you look at the shapes: a singular value says how
+# far the outputs move per unit of weight, and the targets are below 1 in size.
 
 # %% tags=["demonstration"]
 large_before = svd_local_linearization(model)
@@ -814,7 +952,7 @@ visualize(*large_before, "uniform ±3, before training")
 # %% tags=["demonstration"]
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 350, log=log)
-show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uniform ±3")
+show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±3")
 
 # %% [markdown]
 # #### Question W5
@@ -830,13 +968,13 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, weights uni
 # Both scales above were picked by hand, the same for every layer.
 #
 # > **q3.** Complete `better_init` with an initialization that you learned in this course. The standard deviation of a layer's
-# > weights must follow from that layer's own fan: its `in_features`, its `out_features`, or both. Draw **every weight
-# > afresh**: when `better_init` is called, the old weights may be `NaN`. Biases start at zero.
+# > weights must follow from its own fan: its `in_features`, its `out_features`, or both. Draw **every weight
+# > afresh**: the old weights may be `NaN`. Biases start at zero.
 #
 # <details><summary>Hint for q3</summary>
-# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Ask what
-# variance of the weights lets the signal leave a layer as large as it came in. <code>torch.nn.init</code> has functions for it;
-# its own formula is as good.
+# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Which
+# variance of the weights lets the signal leave a layer as large as it came in? <code>torch.nn.init</code> has functions for it;
+# a formula of your own is as good.
 # </details>
 
 # %%
@@ -845,7 +983,7 @@ def better_init(module):
     if isinstance(module, nn.Linear):
         # TODO q3: draw module.weight
         # BEGIN SOLUTION
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
         # STUDENT: todo("q3")
         # END SOLUTION
         nn.init.zeros_(module.bias)
@@ -856,63 +994,55 @@ torch.manual_seed(600)
 model.apply(better_init);
 
 # %%
-gnorms_better = print_gnorms(model)
+print_gnorms(model);
 
 # %% tags=["demonstration"]
 grader.check("q3")
 
 # %% [raw] question="q3"
-# """Public checks of q3: what better_init touches, not the scale it chooses."""
-#
-# import sys
+# """Public checks of q3: what better_init touches, and that it looks at the layer; not whether its scale is right."""
 #
 # import torch
+# from otter.test_files import test_case
 #
 # OK_FORMAT = False
-# name = "q3"
-# points = 3
-# NOT_CHECKED = "Not checked here: the scale of the weights, and whether the network trains."
+# name = "q3 (first look)"
+# NOT_CHECKED = "Not checked here: whether the scale is right, and whether the network trains."
+# AGAIN = "After you have corrected this, run the cell of q1 and those below it again: `model` may be spoilt."
 #
 #
-# def initialized_layer(better_init):
-#     """A layer with 7 inputs and 5 outputs that held NaN before better_init was called."""
+# def initialized_layer(better_init, fan_in=7, fan_out=5):
+#     """A layer that held NaN before better_init was called."""
 #     assert better_init is not None, "there is no function better_init: run the cell that defines it"
-#     layer = torch.nn.Linear(7, 5)
+#     layer = torch.nn.Linear(fan_in, fan_out)
 #     with torch.no_grad():
 #         for parameter in layer.parameters():
 #             parameter.fill_(float("nan"))
 #     layer.apply(better_init)
-#     assert list(layer.weight.shape) == [5, 7], f"the weights now have shape {list(layer.weight.shape)}, expected [5, 7]"
+#     shape = list(layer.weight.shape)
+#     assert shape == [fan_out, fan_in], f"the weights now have shape {shape}, expected [{fan_out}, {fan_in}]. {AGAIN}"
+#     for parameter in (layer.weight, layer.bias):
+#         kind = str(parameter.dtype)
+#         assert kind == "torch.float32", f"the layer now has numbers of type {kind}, expected torch.float32. {AGAIN}"
 #     return layer
 #
 #
-# def test_weights(better_init):
-#     """every weight is drawn, whatever it was before"""
-#     weights = initialized_layer(better_init).weight
-#     bad = int((~weights.isfinite()).sum())
+# @test_case(name="fresh weights on a scale of the layer's own, zero biases", success_message=NOT_CHECKED)
+# def test_init(better_init):
+#     first, second = (initialized_layer(better_init) for _ in range(2))
+#     bad = int((~first.weight.isfinite()).sum())
 #     assert bad == 0, f"{bad} of 35 weights are not finite after weights that were NaN, expected none"
-#
-#
-# def test_fresh(better_init):
-#     """each call draws anew"""
-#     first, second = (initialized_layer(better_init).weight for _ in range(2))
-#     assert not first.equal(second), "two layers got the same weights, expected a fresh draw for each"
-#
-#
-# def test_biases(better_init):
-#     """biases are zero"""
-#     bias = initialized_layer(better_init).bias
-#     assert bool((bias == 0).all()), "some biases are not zero after better_init, expected all zero"
-#
-#
-# if "otter" in sys.modules:  # Otter, too, can run these tests; the notebook itself does without it
-#     from otter.test_files import test_case as case
-#     _weights = case(name="q3: " + test_weights.__doc__)(test_weights)
-#     _fresh = case(name="q3: " + test_fresh.__doc__)(test_fresh)
-#     _biases = case(name="q3: " + test_biases.__doc__, success_message=NOT_CHECKED)(test_biases)
+#     assert not first.weight.equal(second.weight), "two layers got the same weights, expected a fresh draw for each"
+#     assert bool((first.bias == 0).all()), "some biases are not zero after better_init, expected all zero"
+#     narrow, wide = (float(initialized_layer(better_init, fan, fan).weight.detach().std()) for fan in (50, 800))
+#     assert wide < 0.7 * narrow, (
+#         f"weights have standard deviation {narrow:.3g} in a layer with 50 inputs and outputs, {wide:.3g} with 800: "
+#         "expected a clearly smaller one for the larger layer"
+#     )
 
 # %% tags=["demonstration"]
-show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large, "better_init": gnorms_better})
+flows["better_init"] = signal_and_error(model)
+show_flow(flows)
 
 # %% [markdown]
 # #### Question W6
@@ -923,8 +1053,10 @@ show_gnorms({"uniform ±0.03": gnorms_small, "uniform ±3": gnorms_large, "bette
 # *Your answer to W6 here.*
 
 # %% tags=["demonstration"]
+better_start = copy.deepcopy(model)
 better_before = svd_local_linearization(model)
-compare({"uniform ±3, before training": large_before, "better_init, before training": better_before}, same_limits=False)
+befores = {"uniform ±3, before training": large_before, "better_init, before training": better_before}
+compare(befores, same_limits=False)
 
 # %% [markdown]
 # The singular values share one axis. The features do **not**: read the numbers at their axes.
@@ -940,7 +1072,7 @@ compare({"uniform ±3, before training": large_before, "better_init, before trai
 # %% tags=["demonstration"]
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 650, log=log)
-show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, better_init")
+show_training(model, log, evaluated_x, evaluated_pred, "started from better_init")
 
 # %% [markdown]
 # #### Question W8
@@ -951,12 +1083,19 @@ show_training(log, evaluated_x, evaluated_pred, "Four hidden layers, better_init
 # *Your answer to W8 here.*
 
 # %% [markdown]
+# Between the start and this end lies the run. Five moments of it: the function with a tick at every $x$ where it can bend, since
+# a unit switches there, and below it the first six features.
+
+# %% tags=["demonstration"]
+show_moments(better_start, moments=(0, 1, 10, 50, n_steps), seed=650)
+
+# %% [markdown]
 # The trained deep network beside the trained shallow one, with equal limits. How fast do the singular values fall, and where
 # do the features bend or jump?
 
 # %% tags=["demonstration"]
 better_after = svd_local_linearization(model)
-compare({"one hidden layer, trained": shallow, "four hidden layers, better_init, trained": better_after})
+compare({"one hidden layer, trained": shallow, "better_init, trained": better_after})
 
 # %% [markdown]
 # #### Question W9
@@ -970,23 +1109,72 @@ compare({"one hidden layer, trained": shallow, "four hidden layers, better_init,
 # ## Out-of-distribution generalization
 #
 # The new training set has $x \in [-1, 0.4]$ only. The test set still covers $[-1, 1]$; network, initialization, seeds and
-# training stay the same. The loss speaks about the network at the training points: ask yourself what determines the
-# function anywhere else.
+# training stay the same. No data, no loss: what decides the function for $x > 0.4$? **Predict before you run:** sketch the
+# function that this network will learn, over the whole interval.
 
 # %%
 np.random.seed(50)
 ood_train_x = np.random.uniform(low=-1.0, high=0.4, size=TRAIN_N)
 ood_train_y = f_true(ood_train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 
+# %% tags=["demonstration"]
+figure, ax = subplots(2.5, width=7, top=0.35)
+draw_function(ax, ood_train_x, ood_train_y)
+legend(ax)
+show(figure, "The new training points, for x below 0.4 only, and the true function for all x")
+
 # %%
 np.random.seed(600)
 torch.manual_seed(600)
-model.apply(better_init);
+model.apply(better_init)
 
-# %% tags=["demonstration"]
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log)
-show_training(log, evaluated_x, evaluated_pred, "Trained on x < 0.4 only", ood_train_x, ood_train_y)
+
+# %% tags=["demonstration"]
+title = "better_init, trained on x < 0.4 only"
+show_training(model, log, evaluated_x, evaluated_pred, title, ood_train_x, ood_train_y)
+
+# %% [markdown]
+# Is your run a typical one? `train_many` stacks the parameters of many networks and computes all their outputs in one go. The
+# loss is summed over the networks, so each gets the gradient of its own.
+
+# %%
+def train_many(starts, runs=24, seed=0):
+    """Train `runs` copies of `model` from each start (init, train_x, train_y), all at once, as train_model does.
+
+    Returns all the networks before training, and the predictions after it, shape (starts, runs, TEST_N).
+    """
+    torch.manual_seed(seed)
+    networks = [copy.deepcopy(model).apply(init) for init, _, _ in starts for _ in range(runs)]
+    params, _ = stack_module_state(networks)
+    predict = vmap(lambda params, x: functional_call(networks[0], params, x).squeeze(-1))
+    data = [tensors(x, y) for _, x, y in starts for _ in range(runs)]
+    inputs, targets = (torch.stack(points) for points in zip(*data))
+
+    optimizer = optim.SGD(params.values(), lr, momentum={{ training momentum }})
+    rows = torch.arange(len(networks)).unsqueeze(1)
+    for step in range(n_steps):
+        if step * batch_size % TRAIN_N < batch_size:
+            order = torch.rand(len(networks), TRAIN_N).argsort(dim=1)  # a new order for every network
+        batch = order[:, torch.arange(step * batch_size, (step + 1) * batch_size) % TRAIN_N]
+        loss = (predict(params, inputs[rows, batch]) - targets[rows, batch]).square().mean(dim=1).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    test_inputs, _ = tensors(test_x, test_y)
+    with torch.no_grad():
+        pred = predict(params, test_inputs.expand(len(networks), -1, -1))
+    return networks, pred.view(len(starts), runs, TEST_N).numpy()
+
+
+# %% tags=["demonstration"]
+ends = {
+    "trained on all x": (better_init, train_x, train_y),
+    "trained on x < 0.4": (better_init, ood_train_x, ood_train_y),
+}
+_, predictions = train_many(ends.values())
+show_functions(dict(zip(ends, predictions)), ends)
 
 # %% [markdown]
 # ### Question W10
@@ -1002,221 +1190,107 @@ show_training(log, evaluated_x, evaluated_pred, "Trained on x < 0.4 only", ood_t
 
 # %% tags=["demonstration"]
 ood_after = svd_local_linearization(model)
-compare(
-    {
-        "one hidden layer, trained": shallow,
-        "four hidden layers, better_init, trained on all x": better_after,
-        "four hidden layers, better_init, trained on x < 0.4": ood_after,
-    }
-)
+compare({"one hidden layer, trained": shallow, "better_init, all x": better_after, "better_init, x < 0.4": ood_after})
 
 # %% [markdown]
 # ### Question W11
 #
 # Describe your observation and compare it with (a) the linearization of the network with a single hidden layer;
-# (b) the linearization of the properly initialized network with 4 hidden layers.
+# (b) the linearization of the properly initialized network with {{ network hidden_layers }} hidden layers.
 
 # %% [markdown]
 # *Your answer to W11 here.*
 
 # %% [markdown]
-# ## How much does one run prove? (optional, not graded)
+# ## The claim, tested
 #
-# Every figure above shows a single run: one draw of the weights, one order of the batches. Would other runs have ended alike?
-# And which is better: `better_init`, or yet another interval picked by hand, $[-0.3, 0.3]$?
-#
-# `train_many` trains 64 networks from each start, all at once, each with weights and batches of its own, by the same rule as
-# `train_model`. It stacks the weight matrices of all $N$ networks to one array of shape $(N, d_{\ell+2}, d_\ell)$, multiplies them in
-# one go, and computes the gradients by the formulas for $\boldsymbol{\delta}_\ell$ and $\nabla_{\mathbf{W}_\ell} L$ that stand above
-# question q2.
+# Take many networks from six starts, compute the second singular value $\sigma_2$ of each **before** training (the first is never
+# below $\sqrt{n}$, since the output bias alone gives a feature that is 1 everywhere), and train them all. **Predict before you run:**
+# which starts will end well?
 
 # %%
-def train_many(starts, runs=64, seed=0):
-    """Train networks with four hidden layers, `runs` from each start (init, train_x, train_y), all at once.
-
-    `init` initializes a linear layer. Returns the predictions at the test points, shape (starts, runs, TEST_N).
-    """
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    networks = [start for start in starts for _ in range(runs)]
-    weights, biases = [], []
-    for fan_in, fan_out in [(1, width), *[(width, width)] * 3, (width, 1)]:
-        layer, drawn = nn.Linear(fan_in, fan_out), []
-        for init, _, _ in networks:
-            init(layer)
-            drawn.append((layer.weight.detach().clone(), layer.bias.detach().unsqueeze(1).clone()))
-        weights.append(torch.stack([weight for weight, _ in drawn]))
-        biases.append(torch.stack([bias for _, bias in drawn]))
-    params = [param for layer in zip(reversed(weights), reversed(biases)) for param in layer]
-    velocities = [torch.zeros_like(param) for param in params]
-
-    def forward(x):
-        """What enters each layer, and the outputs, all of shape (networks, units, points); x: (networks, points)."""
-        entering = [x.unsqueeze(1)]
-        for weight, bias in zip(weights[:-1], biases[:-1]):
-            entering.append(torch.baddbmm(bias, weight, entering[-1]).relu_())
-        return entering, torch.baddbmm(biases[-1], weights[-1], entering[-1])
-
-    inputs = torch.from_numpy(np.stack([train_x for _, train_x, _ in networks])).float()
-    targets = torch.from_numpy(np.stack([train_y for _, _, train_y in networks])).float()
-    epochs = math.ceil(n_steps * batch_size / TRAIN_N)
-    orders = torch.stack([torch.cat([torch.randperm(TRAIN_N) for _ in range(epochs)]) for _ in networks])
-    inputs, targets = inputs.gather(1, orders), targets.gather(1, orders).unsqueeze(1)
-    for step in tqdm(range(n_steps), desc=f"{len(networks)} networks", file=sys.stdout, delay=1, leave=False):
-        batch = slice(step * batch_size, (step + 1) * batch_size)
-        entering, outputs = forward(inputs[:, batch])
-        if outputs.isnan().all():
-            break  # nothing left to train
-        delta = 2 / batch_size * (outputs - targets[:, :, batch])
-        gradients = []  # like params, from the last layer to the first
-        for weight, a in zip(reversed(weights), reversed(entering)):
-            gradients += [delta @ a.mT, delta.sum(dim=2, keepdim=True)]
-            delta = (weight.mT @ delta).mul_(a.sign_())  # the sign is 1 where the ReLU is on and 0 where it is off
-        sgd_step(params, velocities, gradients, lr)
-    _, outputs = forward(torch.from_numpy(test_x).float().expand(len(networks), -1))
-    return outputs.view(len(starts), runs, TEST_N).numpy()
-
-
-def show_losses(ax, losses, heading):
-    """Draw the final losses of many runs, {label: losses of shape (runs,)}, one dot a run, and print them in short."""
-    print(f"{heading:>25} {'median':>8} {'runs above 0.02':>16} {'runs above 2 or NaN':>20}")
-    spread = np.random.default_rng(0).uniform(-0.25, 0.25, size=1000)
-    for position, (label, values) in enumerate(losses.items()):
-        shown = values <= 2  # False for NaN too
-        ax.scatter(position + spread[: shown.sum()], values[shown], s=14, color=BLUE, alpha=0.6)
-        if not shown.all():
-            ax.scatter(position, 3.4, marker="x", s=60, color=ORANGE)
-            ax.text(position + 0.1, 3.4, f"{(~shown).sum()} of {len(values)}", color=ORANGE, va="center")
-        median = np.median(np.where(shown, values, np.inf))
-        if np.isfinite(median):
-            ax.hlines(median, position - 0.3, position + 0.3, color="black")
-            ax.text(position + 0.32, median, f"{median:.2g}", va="center", fontsize="small")
-        text = f"{median:.4f}" if np.isfinite(median) else "above 2"
-        print(f"{label:>25} {text:>8} {(~(values <= 0.02)).sum():>16} {(~shown).sum():>20}")
-    ax.axhline(2.2, color=GREY, linewidth=0.8)
-    ax.text(-0.01, 3.4, "above 2\nor NaN", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize="small")
-    ax.set_xticks(range(len(losses)), losses)
-    logarithmic(ax)
-    ax.set(xlim=(-0.5, len(losses) - 0.4), ylim=(5e-4, 5.5), ylabel="final mean squared error (log scale)")
+def largest_values(network):
+    """The first two singular values, from 150 points only; they grow with the root of the number."""
+    _, S, _ = torch.svd_lowrank(feature_matrix(network, np.linspace(-1, 1, 150)), q=8, niter=0)
+    return math.sqrt(TRAIN_N / 150) * S[:2].numpy()
 
 
 # %% tags=["demonstration"]
-torch.set_num_threads(2)  # so many networks are enough work for two cores
-starts = {
-    "uniform ±0.3": (functools.partial(naive_init, 0.3), train_x, train_y),
-    "better_init": (better_init, train_x, train_y),
-    "better_init, x < 0.4": (better_init, ood_train_x, ood_train_y),
-}
-# The predictions of all runs, {label: shape (64, TEST_N)}. Those of ±3 by themselves: they end after a few steps.
-predictions = {"uniform ±3": train_many([(functools.partial(naive_init, 3.0), train_x, train_y)])[0]}
-predictions |= zip(starts, train_many(starts.values()))
-torch.set_num_threads(1)
-errors = {label: np.square(prediction - test_y) for label, prediction in predictions.items()}
-ood_errors = errors.pop("better_init, x < 0.4")
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), width_ratios=(3, 2))
-figure.subplots_adjust(left=0.07, right=0.99, bottom=0.13, top=0.92, wspace=0.2)
-show_losses(left, {label: error.mean(axis=1) for label, error in errors.items()}, "trained on all x")
-left.set(title="Trained on all x: final test loss of 64 runs (bar: median)", xlabel="initialization")
-inside = test_x < 0.4
-show_losses(
-    right,
-    {"x < 0.4 (training data)": ood_errors[:, inside].mean(axis=1), "x ≥ 0.4 (no data)": ood_errors[:, ~inside].mean(axis=1)},
-    "trained on x < 0.4",
-)
-right.set(title="better_init, trained on x < 0.4: 64 runs", xlabel="part of the test data")
-show(
-    figure,
-    "Final test losses, one dot a run. Left: 64 runs from each of three initializations. "
-    "Right: 64 runs trained on x below 0.4, tested below and above 0.4. The text above gives the numbers.",
-)
+scales = (0.03, 0.1, 0.3, 1.0, 3.0)
+inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales}
+inits["better_init"] = better_init
+networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()])
+losses = np.square(predictions - test_y).mean(axis=2)
+before = np.array([largest_values(network) for network in networks]).reshape(*losses.shape, 2)
+show_valley(dict(zip(inits, zip(before, losses))))
 
 # %% [markdown]
-# **What to look at.** Each dot is a run that might have been *the* run of this notebook. How many runs would you need to tell two
-# of these initializations apart? Is the run of the out-of-distribution section typical of the dots on the right? Some runs
-# with the same initialization end badly although most end well: a claim such as "this initialization works" is about the
-# distribution. The grader therefore judges `better_init` by the median over many seeds, and one unlucky run costs nothing.
+# **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more than two
+# features, networks learn little more than a constant. To the right, and with hollow marks, where $\sigma_1$ is beyond the wall,
+# training mostly diverges or kills units. In the valley between, networks end well, whatever they started from. So, yes: *the singular
+# values before training tell whether training will work.* Near a wall it is a matter of luck. That is why the grader judges
+# `better_init` by the median over many seeds; one unlucky run costs nothing.
 #
+# A start picked by hand sits in the valley, too: $\pm 0.3$. Why learn a rule, then? Because a scale found by hand fits the network
+# that it was found for:
+
+# %% jupyter={"source_hidden": true}
+# Nothing to do here: how large the output of untrained networks is, over width and depth.
+def output_size(init, width, depth, runs=16):
+    """Median size of the output for the input 1, over random networks with `depth` hidden layers."""
+    sizes = []
+    for _ in range(runs):
+        signal = torch.tensor([[1.0]])
+        for fan_in, fan_out in zip([1] + depth * [width], depth * [width] + [1]):
+            layer = nn.Linear(fan_in, fan_out)
+            init(layer)
+            signal = layer(signal.relu() if fan_in > 1 else signal)
+        sizes.append(abs(signal.item()))
+    return np.median(sizes)
+
+
+torch.manual_seed(0)
+print(f"{'size of the output':>20}    uniform ±0.3     better_init")
+for hidden, depth in [(5, 4), (20, 4), (80, 4), (320, 4), (20, 12), (20, 30)]:
+    sizes = [output_size(init, hidden, depth) for init in (functools.partial(naive_init, 0.3), better_init)]
+    print(f"width {hidden:3}, depth {depth:2}:   {sizes[0]:13.1e}   {sizes[1]:13.1e}")
+
+# %% [markdown]
 # ## Handing in
 #
 # 1. Restart the kernel, run all cells, and **save** the notebook.
 # 2. Upload the notebook for the code answers: one file, under any name.
-# 3. For the written answers, run the next cell **after saving**. It writes one HTML page with your answers and figures, without
-#    the code, and a PDF of it where it finds Chrome, Chromium or Edge. Look at it before you upload it.
+# 3. For the written answers, run the next cell **after saving**. It writes a page with your answers and figures, without
+#    the code. Open it in a browser, look at it, and print it to PDF if your course wants one.
 
-# %% tags=["demonstration"]
-import os
-import shutil
-import subprocess
-import tempfile
+# %% tags=["demonstration"] jupyter={"source_hidden": true}
+# Nothing to do here: run this cell after saving. It writes the page with your written answers.
+import re
 
-BROWSERS = [
-    *("google-chrome", "chromium", "chromium-browser", "chrome", "microsoft-edge", "msedge"),
-    *(f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium", "Microsoft Edge")),
-    *(
-        f"{os.environ.get(folder, '')}/{program}"
-        for folder in ("ProgramFiles", "ProgramFiles(x86)")
-        for program in ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
-    ),
-]
+import nbformat
+from nbconvert import HTMLExporter
 
 
-def print_to_pdf(page):
-    """Print an HTML page with the first browser that is there; returns whether it made a PDF."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        return False
-    target = page.with_suffix(".pdf").resolve()
-    target.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={profile}"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            options.append("--no-sandbox")  # for root, as in a container, there is none
-        # Ten seconds of the page's own time for its formulas.
-        options += ["--virtual-time-budget=10000", f"--print-to-pdf={target}", page.resolve().as_uri()]
-        try:
-            subprocess.run([browser, *options], capture_output=True, timeout=60, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-    return target.is_file()
-
-
-def export_written(notebook=None):
-    """Write the notebook, as last saved, to an HTML page without code, and that page to PDF where a browser is found.
-
-    `notebook` is its file name, wherever this cell cannot tell.
-    """
-    if "google.colab" in sys.modules:
-        print("On Colab: File > Print, and choose PDF.")
+def write_page():
+    """Write the notebook that was saved last, without its code, to a web page."""
+    saved = max(Path().glob("*.ipynb"), key=lambda path: path.stat().st_mtime, default=None)
+    if saved is None or saved.stat().st_mtime < last_shown:
+        print("Save this notebook, then run this cell again. (On Colab: File > Print instead.)")
         return
-    known = notebook or os.environ.get("JPY_SESSION_NAME") or globals().get("__vsc_ipynb_file__")
-    found = [Path(known)] if known else sorted(Path().glob("*.ipynb"))
-    if len(found) != 1 or not found[0].is_file():
-        print('Which notebook? Call export_written("name of this file.ipynb").')
-        return
-    if found[0].stat().st_mtime < globals().get("last_shown", 0):
-        print(f"Nothing written: {found[0].name} was last saved before its last figure was drawn. Save it, then run this cell again.")
-        return
-    try:
-        import nbconvert
-        import nbformat
+    notebook = nbformat.read(saved, as_version=4)
+    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    missing = re.findall(r"\*Your answer to (W\d+) here\.\*", "".join(cell.source for cell in texts))
+    with contextlib.suppress(ImportError):  # formulas that show without a connection
+        from latex2mathml.converter import convert
 
-        saved = nbformat.read(found[0], as_version=4)
-        page, _ = nbconvert.HTMLExporter(exclude_input=True).from_notebook_node(saved)
-    except Exception as error:
-        print(f"No page written ({type(error).__name__}: {error}).")
-        print("Another way: File > Save and Export Notebook As > HTML, or File > Print in the menu of Jupyter.")
-        return
-    target = found[0].with_name(f"{found[0].stem}-written.html")
+        for cell in texts:
+            cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
+            cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
+    page, _ = HTMLExporter(exclude_input=True).from_notebook_node(notebook)
+    page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100% }</style></head>")
+    target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")
-    texts = [cell.source for cell in saved.cells if cell.cell_type == "markdown"]
-    empty = [f"W{k}" for k in range(1, 12) if any(f"*Your answer to W{k} here.*" in text for text in texts)]
-    print(f"Wrote {target.name} from {found[0].name} as last saved.")
-    print("Not answered yet: " + ", ".join(empty) if empty else "All eleven written questions have an answer.")
-    if print_to_pdf(target):
-        print(f"Wrote {target.stem}.pdf from it.")
-    else:
-        print(f"No PDF, for want of a browser that prints it. If you need one, open {target.name} and print it to PDF.")
+    print(f"Wrote {target} from {saved} as last saved. Not answered: {', '.join(missing) or 'none'}.")
 
 
-export_written()
+write_page()

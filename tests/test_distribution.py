@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -223,7 +222,7 @@ def test_the_other_cells_run_without_the_demonstrations(files):
         for cell in notebook(files, "solutions/homework.ipynb").cells:
             if cell.cell_type == "code" and "demonstration" not in cell.metadata.get("tags", []):
                 exec(cell.source, namespace)
-    assert len(printed.getvalue().splitlines()) == 15  # three times five gradient norms
+    assert len(re.findall(r"^\d\.weight \d", printed.getvalue(), re.MULTILINE)) == 15  # three times five gradient norms
     assert len(namespace["model"]) == 9
 
 
@@ -237,7 +236,12 @@ def test_each_stub_stops_its_cell_and_says_which_question_is_open(files):
     cells = code(files, "assignment/homework.ipynb")
     namespace = {}
     for source in cells:
-        if "def todo" in source or source.startswith("# Noisy training") or "F_TRUE_PARAMS =" in source:
+        if (
+            source.startswith("import copy")
+            or "def todo" in source
+            or "train_y =" in source
+            or "F_TRUE_PARAMS =" in source
+        ):
             exec(source, namespace)
     namespace.update(width=20, model=namespace["nn"].Linear(1, 1))
     for question in ("q1", "q2", "q3"):
@@ -261,7 +265,10 @@ def test_requirements_install_on_every_system(files):
     third_party = (
         imported - set(sys.stdlib_module_names) - {"IPython", "nbconvert", "nbformat"}  # Jupyter's own
     )
-    assert {requirement.name for requirement in requirements} == third_party | {"jupyterlab"}
+    packages = {"otter": "otter-grader"}
+    assert {requirement.name for requirement in requirements} == {packages.get(n, n) for n in third_party} | {
+        "jupyterlab"
+    }
     for requirement in requirements:
         assert requirement.marker is None
         assert not any(specifier.operator == "==" for specifier in requirement.specifier), "a pin fits one system only"
@@ -301,50 +308,151 @@ def test_public_tests_fail_without_an_answer(question):
     assert run_public_test(ROOT / f"assignment/tests/{question}.py", {})
 
 
-def wrong_norms(shown, model):
-    """A print_gnorms that prints `shown` for each weight matrix."""
-    for name, _ in model.named_parameters():
-        if name.endswith(".weight"):
-            print(name, shown)
+def printing(gnorm):
+    """A print_gnorms as the notebook's, with this for the answer."""
+
+    def print_gnorms(model):
+        import torch
+
+        x, y = (torch.from_numpy(values).float() for values in (DATA["train_x"], DATA["train_y"]))
+        model.zero_grad()
+        torch.nn.functional.mse_loss(model(x.unsqueeze(-1)).view(-1), y).backward()
+        for name, param in model.named_parameters():
+            if name.endswith(".weight"):
+                with torch.no_grad():
+                    print(name, f"{gnorm(param):.8f}")
+
+    return print_gnorms
 
 
-def test_public_tests_look_at_structure_only(answers):
+DATA: dict = {}  # as in a notebook, print_gnorms looks for the data where it was defined
+
+
+def message_of(question, namespace):
+    return "\n".join(run_public_test(ROOT / f"assignment/tests/{question}.py", namespace))
+
+
+@pytest.mark.parametrize(
+    "gnorm",
+    {
+        "of the parameter": lambda param: param.norm(),
+        "squared": lambda param: param.grad.norm() ** 2,
+        "mean": lambda param: param.grad.mean().abs(),
+        "L1": lambda param: param.grad.abs().sum(),
+        "largest entry": lambda param: param.grad.abs().max(),
+        "root mean square": lambda param: param.grad.square().mean().sqrt(),
+    }.values(),
+)
+def test_the_public_test_of_q2_tells_a_wrong_norm_from_the_right_one(answers, gnorm):
+    DATA.update(answers)
+    assert "are not the L2 norms of the gradients" in message_of("q2", {**answers, "print_gnorms": printing(gnorm)})
+    right = printing(lambda param: param.grad.square().sum().sqrt())
+    assert message_of("q2", {**answers, "print_gnorms": right}) == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        ("?", "expected a number"),
+        ("-1.0", "not negative"),
+        ("nan", "not negative"),
+        ("0.12345678", "are not the L2 norms"),
+    ],
+)
+def test_the_public_test_of_q2_names_what_is_wrong_with_a_printed_number(answers, shown, problem):
+    def print_gnorms(model):
+        for name, _ in model.named_parameters():
+            if name.endswith(".weight"):
+                print(name, shown)
+
+    assert problem in message_of("q2", {**answers, "print_gnorms": print_gnorms})
+
+
+def test_the_public_test_of_q2_counts_lines(answers):
+    found = message_of("q2", {**answers, "print_gnorms": lambda model: print("0.weight 0.5")})
+    assert "1 lines name a weight matrix, expected 5" in found
+
+
+def test_the_public_test_of_q1_names_what_is_wrong(answers):
     import torch
 
+    def refuses(model, problem):
+        assert problem in message_of("q1", {"model": model})
+
+    refuses(answers["model"][:3], "3 modules, expected 9")
+    refuses(None, "the cell of q1 was not run, or stopped")
+    refuses(answers["Unanswered"]("q1"), "q1 is not answered yet")
+    refuses(torch.nn.Sequential(*answers["model"][:8], torch.nn.Linear(20, 2)), "1342 parameters, expected 1321")
     tanh = torch.nn.Sequential(*[m if i % 2 == 0 else torch.nn.Tanh() for i, m in enumerate(answers["model"])])
-    wrong = {
-        "q1": {"model": tanh},
-        "q2": {"print_gnorms": partial(wrong_norms, "0.12345678")},
-        "q3": {"better_init": partial(answers["naive_init"], 3.0)},
-    }
-    for question, namespace in wrong.items():
-        path = ROOT / f"assignment/tests/{question}.py"
-        assert run_public_test(path, namespace) == [], "wrong in substance, right in structure"
-        assert "Not checked here" in path.read_text()
+    assert message_of("q1", {"model": tanh}) == "", "wrong in substance, right in structure"
 
 
-def test_public_tests_name_what_is_wrong_in_structure(answers):
+def test_the_public_test_of_q1_knows_a_model_that_an_earlier_run_left():
+    """An edit with a syntax error leaves the old `model`, which would pass."""
+    from nbclient import NotebookClient
+
+    solved = [
+        cell.source for cell in nbformat.read(ROOT / NOTEBOOKS[1], as_version=4).cells if cell.cell_type == "code"
+    ]
+    (q1,) = [source for source in solved if "# TODO q1" in source]
+    check = f"import otter; print(otter.Notebook(tests_dir={str(ROOT / 'assignment/tests')!r}).check('q1'))"
+    sources = [
+        "import torch\nfrom torch import nn",
+        q1,
+        check,
+        q1.replace("nn.Linear(1, width),", "nn.Linear(1, width)"),
+        check,
+    ]
+    sources += [q1.replace("nn.Linear(1, width),", "nn.Linear('1', width),"), check, q1, check]
+    run = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    with contextlib.suppress(FileNotFoundError):
+        NotebookClient(run, timeout=120, kernel_name="python3", allow_errors=True).execute()
+    said = ["".join(o.get("text", "") for o in cell.outputs) for cell in run.cells if "otter" in cell.source]
+    assert "All test cases passed!" in said[0]
+    assert "was run with a syntax error" in said[1]
+    assert "the cell of q1 was not run, or stopped" in said[2]
+    assert "All test cases passed!" in said[3]
+
+
+def initializing(draw):
+    def better_init(module):
+        import torch
+
+        if isinstance(module, torch.nn.Linear):
+            draw(module)
+            module.bias.data.zero_()
+
+    return better_init
+
+
+@pytest.mark.parametrize(
+    ("draw", "problem"),
+    {
+        "no effect": (lambda m: None, "35 of 35 weights are not finite"),
+        "constant": (lambda m: m.weight.data.fill_(0.1), "two layers got the same weights"),
+        "float64": (lambda m: setattr(m.weight, "data", m.weight.data.double().normal_()), "type torch.float64"),
+        "transposed": (lambda m: setattr(m.weight, "data", m.weight.data.T.clone().normal_()), "have shape [7, 5]"),
+        "picked by hand": (lambda m: m.weight.data.uniform_(-0.3, 0.3), "expected a clearly smaller one"),
+    }.values(),
+)
+def test_the_public_test_of_q3_names_what_is_wrong(draw, problem):
+    assert problem in message_of("q3", {"better_init": initializing(draw)})
+
+
+@pytest.mark.parametrize(
+    "name", ["xavier_uniform_", "xavier_normal_", "kaiming_normal_", "kaiming_uniform_", "orthogonal_"]
+)
+def test_the_public_test_of_q3_accepts_every_usual_initialization_and_a_wrong_gain(name):
     import torch
 
-    def no_effect(module):
-        """Leaves the weights as they were."""
+    draw = getattr(torch.nn.init, name)
+    for gain in (1, 10):
+        scaled = initializing(lambda m, gain=gain: (draw(m.weight), m.weight.data.mul_(gain)))
+        assert message_of("q3", {"better_init": scaled}) == "", "the scale itself is left to the grader"
 
-    def constant(module):
-        if isinstance(module, torch.nn.Linear):
-            torch.nn.init.constant_(module.weight, 0.1)
-            torch.nn.init.ones_(module.bias)
 
-    def first_only(model):
-        print("0.weight 0.5")
-
-    tests = ROOT / "assignment/tests"
-    assert "3 modules, expected 9" in run_public_test(tests / "q1.py", {"model": answers["model"][:3]})[0]
-    assert (
-        "1 lines name a weight matrix, expected 5" in run_public_test(tests / "q2.py", {"print_gnorms": first_only})[0]
-    )
-    for shown, problem in {"?": "expected a number", "-1.0": "not negative", "nan": "not negative"}.items():
-        assert problem in run_public_test(tests / "q2.py", {"print_gnorms": partial(wrong_norms, shown)})[0]
-    assert "35 of 35 weights are not finite" in run_public_test(tests / "q3.py", {"better_init": no_effect})[0]
-    messages = run_public_test(tests / "q3.py", {"better_init": constant})
-    assert "the same weights" in messages[0]
-    assert "biases are not zero" in messages[1]
+def test_public_tests_say_what_they_leave_out_and_no_points(files):
+    for question in ("q1", "q2", "q3"):
+        text = files[f"assignment/tests/{question}.py"].decode()
+        assert "Not checked here: " in text
+        assert "points" not in text

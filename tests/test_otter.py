@@ -14,7 +14,6 @@ from inithw.engine.sandbox import SandboxError
 from inithw.engine.settings import ConfigError, find_config, load_settings
 from inithw.homework.rubric import POINTS
 from inithw.otter_plugin import InithwPlugin
-from nbclient import NotebookClient
 from otter.run import AutograderConfig
 from otter.test_files import GradingResults
 from otter.test_files.abstract_test import TestCaseResult
@@ -240,34 +239,13 @@ def test_otter_generate_refuses_what_cannot_work(change):
 # ---------------------------------------------------------------- the public tests in Otter's own hands
 
 
-def without_demonstrations(path):
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if "demonstration" not in cell.metadata.get("tags", [])]
-    return notebook
-
-
 def test_otter_check_passes_the_reference_and_names_what_a_skeleton_lacks(tmp_path):
     said = {}
     for name, path in {"reference": REFERENCE, "skeleton": SKELETON}.items():
-        nbformat.write(without_demonstrations(path), tmp_path / f"{name}.ipynb")
+        shutil.copy(path, tmp_path / f"{name}.ipynb")
         ended = otter("check", "-t", ROOT / "assignment/tests", f"{name}.ipynb", folder=tmp_path)
         assert ended.returncode == 0, ended.stderr
         said[name] = ended.stdout
     assert said["reference"].strip() == "All tests passed!"
     assert "q3 is not answered yet" in said["skeleton"]
-    assert "model has 3 modules, expected 9" in said["skeleton"]
-
-
-def test_grader_check_of_otter_itself_works_in_a_renamed_notebook(tmp_path):
-    shutil.copytree(ROOT / "assignment/tests", tmp_path / "tests")
-    notebook = without_demonstrations(REFERENCE)
-    code = [
-        'import otter; grader = otter.Notebook(tests_dir="tests")',
-        *(f'print(grader.check("q{n}"))' for n in (1, 2, 3)),
-    ]
-    notebook.cells.append(nbformat.v4.new_code_cell("\n".join(code)))
-    nbformat.write(notebook, tmp_path / "my homework (2).ipynb")
-    resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
-    printed = "".join(output.text for output in notebook.cells[-1].outputs if output.output_type == "stream")
-    assert [f"q{n} results: All test cases passed!" in printed for n in (1, 2, 3)] == [True] * 3
+    assert "model is no nn.Sequential: q1 is not answered yet" in said["skeleton"]

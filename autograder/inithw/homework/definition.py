@@ -9,7 +9,7 @@ from inithw.homework import records
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.diagnosis import mistakes_table
 from inithw.homework.questions import evidence, questions
-from inithw.homework.reference.data import PARAMETERS, STEPS, WIDTHS
+from inithw.homework.reference.data import MOMENTUM, PARAMETERS, STEPS, WIDTHS
 from inithw.homework.rubric import RUBRIC
 from inithw.homework.term import TERM
 from inithw.homework.thresholds import thresholds
@@ -45,6 +45,13 @@ FACTS: dict[str, object] = {
     "hidden layers in words": _in_words(TERM.network.hidden_layers),
     "layers in words": _in_words(len(WIDTHS) - 1),
     "children in words": _in_words(_CHILDREN),
+    "epochs in words": _in_words(TERM.training.epochs),
+    "widths": list(WIDTHS),
+    "last layer": _CHILDREN - 1,
+    "layers between": "\n    ".join(["nn.Linear(width, width), nn.ReLU(),"] * (TERM.network.hidden_layers - 1)),
+    "one plus momentum": 1 + MOMENTUM,
+    "speedup in words": _in_words(round(1 / (1 - MOMENTUM))),
+    "twice the speedup": f"{2 / (1 - MOMENTUM):.3g}",
     "mistakes": mistakes_table(),
 }
 """What pages and the notebook may say of this homework, by name: the constants of term.toml, and what follows."""

@@ -37,7 +37,7 @@ _METADATA = {
     "language_info": {"name": "python"},
 }
 # What the notebook imports, by the names of pyproject.toml, which knows the versions.
-_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "tqdm")
+_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "otter-grader", "latex2mathml")
 _STUDENT_TOOLS = ("jupyterlab>=4",)
 
 PAGES = ("assignment/README.md", "docs/grading.md", "docs/gradescope.md")
@@ -203,6 +203,8 @@ def _cell(cell: NotebookNode, source: str, identity: str) -> NotebookNode:
     if cell.cell_type == "code":
         made = nbformat.v4.new_code_cell(source, id=f"code-{identity}")
         made.metadata.update({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            made.metadata.update(jupyter={"source_hidden": True}, cellView="form")  # JupyterLab's way, and Colab's
         return made
     return nbformat.v4.new_markdown_cell(source, id=f"text-{identity}")
 
@@ -228,9 +230,11 @@ def _with_facts(name: str, make: Callable[[], str]) -> str:
 
 def _requirements(root: Path) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
     known = {
         re.match(r"[\w.-]+", requirement)[0]: requirement  # type: ignore[index]
-        for requirement in project["dependencies"]
+        for group in groups
+        for requirement in group
     }
     return "\n".join([f"# {_NOTE}", *(known[name] for name in _STUDENT_PACKAGES), *_STUDENT_TOOLS, ""])
 
