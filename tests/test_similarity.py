@@ -1,7 +1,10 @@
 """Near-identical code is pointed out; short right answers and the handout's own code are not."""
 
+import time
+
+import pytest
 from inithw.engine.records import Cell, Submission
-from inithw.engine.similarity import near_identical
+from inithw.engine.similarity import _MOST_PIECES, _pieces, near_identical
 
 GIVEN = "def f_true(x):\n    return (np.sin(x[:, None] * np.arange(5)[None, :] * math.pi) * PARAMS).sum(axis=-1)\n" * 5
 SHORT = (
@@ -49,3 +52,47 @@ def test_code_that_many_wrote_is_an_idiom_of_the_homework():
 
 def test_empty_and_broken_code_is_no_trouble():
     assert near_identical([submission("a"), submission("b", "def ("), submission("c", "\x00" * 100)], []) == []
+
+
+HOSTILE = {
+    "blanks": " " * 200_000,
+    "blank lines": "\n" * 200_000,
+    "tabs and blanks": "\t " * 100_000,
+    "brackets": "(" * 200_000,
+    "quotes": "'" * 200_001,
+    "quotes of both kinds": "\"'" * 100_000,
+    "triple quotes": '"""' * 66_667 + "'" * 10,
+    "an open string of quotes": '"""' + '"" ' * 66_000,
+    "backslashes": "\\" * 200_000,
+    "a string of backslashes": "'" + "\\" * 200_001,
+    "comments": "#" * 200_000,
+    "one long name": "a" * 200_000,
+    "prefixes": "rb" * 100_000,
+    "one long number": "1" * 200_000,
+    "exponents": "1e" * 100_000,
+    "letters of all scripts": "".join(map(chr, range(0x100, 0xD000))) * 4,
+    "decorators": "@" * 200_000,
+    "formats": "f'{" * 66_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_takes_more_time_than_its_length(text):
+    """By the processor's clock, against half of it: a square would take four times as long, not two."""
+
+    def seconds(text):
+        started = time.process_time()
+        near_identical([submission("a", text), submission("b", text)], [GIVEN])
+        return time.process_time() - started
+
+    whole = seconds(text)
+    assert whole < 1 or whole < 3 * seconds(text[: len(text) // 2])
+
+
+def test_of_long_code_a_bounded_part_is_compared_and_copies_are_found_all_the_same():
+    long = "\n".join(essay(seed) for seed in range(60))
+    assert len(_pieces(long)) == _MOST_PIECES
+    others = [submission(f"s{n}", essay(100 + n)) for n in range(20)]
+    (pair,) = near_identical([submission("a", long), *others, submission("b", long + "\nx = 1")], [GIVEN])
+    assert {pair.first, pair.second} == {"a", "b"}
+    assert pair.pieces <= _MOST_PIECES

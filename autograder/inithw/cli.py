@@ -249,11 +249,8 @@ def _show_similar(submissions: list[Submission], given: list[str]) -> None:
     """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
     if len(submissions) < 2:
         return
-    try:
-        from inithw.engine.similarity import near_identical
-    except ModuleNotFoundError as missing:
-        print(f"Not looked for near-identical code: {missing.name} is not installed (`pip install 'inithw[staff]'`)")
-        return
+    from inithw.engine.similarity import near_identical
+
     for pair in near_identical(submissions, given):
         print(
             f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
