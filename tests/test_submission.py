@@ -11,9 +11,11 @@ import re
 import socket
 import stat
 import struct
+import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import unicodedata
 import zipfile
 from importlib import resources
@@ -709,7 +711,7 @@ def test_zips_in_zips_in_zips_are_refused(write):
         (b'{"cells":' + b"[" * 200_000, "nested too deep"),
         (b'{"cells":' + b'{"a":' * 200_000, "nested too deep"),
         (b'{"nbformat":' + b"9" * 1_000_000 + b',"cells":[]}', "numbers too long"),
-        (b'{"cells":[' + b"[]," * 3_000_000 + b"[]]}", "more than 4000000 values"),
+        (b'{"cells":[' + b"[]," * 3_000_000 + b"[]]}", "more than 300 MB of memory"),
         (json.dumps(notebook(*[""] * 2001)).encode(), "more than 2000 code cells"),
         (json.dumps(notebook("x" * 2_000_001)).encode(), "more than 2000000 characters"),
         (b"# %%\n" * 2001, "more than 2000 code cells"),
@@ -896,3 +898,75 @@ def test_any_zip_settles(write, opened, entries, depth):
     with opened as paths:
         settle(path)
     assert paths == [str(path)]
+
+
+# ---------------------------------------------------------------- the judge's own memory and time
+
+MILLION = 1_000_000
+LARGE = {
+    "a long text": lambda: '"' + "a" * (95 * MILLION) + '"',
+    "a long text with one wide character": lambda: '"' + "a" * (95 * MILLION) + '\U0001f600"',
+    "a text of wide characters": lambda: '"' + "\U0001f600" * (24 * MILLION) + '"',
+    "escapes": lambda: '"' + "\\u00e9" * (16 * MILLION) + '"',
+    "empty objects": lambda: "[" + "{}," * (3 * MILLION) + "0]",
+    "nested lists": lambda: "[" + '{"a":[[]]},' * MILLION + "0]",
+    "short texts": lambda: "[" + '"abcdefghijklmnop",' * (4 * MILLION) + "0]",
+    "short texts of wide characters": lambda: "[" + '"\U0001f600\U0001f601",' * (4 * MILLION) + "0]",
+    "numbers": lambda: "[" + "1.5," * (4 * MILLION) + "0]",
+    "blanks": lambda: " " * (95 * MILLION) + '"\U0001f600"',
+}
+PEAK = """
+import sys
+from pathlib import Path
+from tests.parts import read_submission
+from inithw.engine.submission import NotGradable
+try:
+    read_submission(Path(sys.argv[1]))
+except NotGradable as reason:
+    assert "Clear the outputs" in str(reason), reason
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(int(peak.split()[1]) >> 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
+@pytest.mark.parametrize("kind", LARGE)
+def test_reading_a_small_zip_with_a_large_notebook_leaves_memory_in_the_smallest_container(kind, tmp_path, root):
+    before = ' {"nbformat": 4, "cells": [{"cell_type": "code", "source": "x = 1"}], "metadata": '
+    with zipfile.ZipFile(tmp_path / "small.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("homework.ipynb", before + LARGE[kind]() + "}")
+    assert (tmp_path / "small.zip").stat().st_size < MILLION
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "small.zip")], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert int(done.stdout) < 400  # MB, of the 768 in which the worker's ancestor has 250
+
+
+def test_thousands_of_environments_take_no_more_time_than_their_number(tmp_path):
+    def seconds(count):
+        path = tmp_path / f"{count}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(count):
+                archive.writestr(f"{number}/pyvenv.cfg", "")
+            archive.writestr("homework.py", "import torch")
+        started = time.process_time()
+        assert read_submission(path).cells
+        return time.process_time() - started
+
+    whole = seconds(24_000)
+    assert whole < 2 or whole < 3 * seconds(12_000)
+
+
+def test_deep_names_take_no_more_time_than_their_length(tmp_path):
+    def seconds(depth):
+        path = tmp_path / f"{depth}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(200):
+                archive.writestr("d/" * depth + f"{number}/pyvenv.cfg", "")
+            archive.writestr("homework.py", "import torch")
+        started = time.process_time()
+        assert read_submission(path).cells
+        return time.process_time() - started
+
+    whole = seconds(32_000)
+    assert whole < 2 or whole < 3 * seconds(16_000)

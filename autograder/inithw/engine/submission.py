@@ -19,8 +19,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from inithw.engine.homework import Homework
 from inithw.engine.records import Cell, Submission
@@ -31,7 +34,8 @@ MAX_TOTAL = 200_000_000  # bytes read for one submission
 MAX_READS = 500  # files opened for one submission
 MAX_ENTRIES = 50_000  # names looked at in a folder or zip
 MAX_DEPTH = 20  # folders within folders
-MAX_VALUES = 4_000_000  # JSON values of a notebook: below 100 bytes each in memory
+MAX_MEMORY = 300 << 20  # bytes that reading one file may take: the smallest container has 768 MB for everything
+VALUE_MEMORY = 120  # bytes of a small JSON value, with its place in a list
 MAX_CELLS = 2_000  # code cells
 MAX_CODE = 2_000_000  # characters of code
 NAME_LIMIT = 4096  # characters of a submission's name in messages
@@ -218,13 +222,22 @@ def _from_bytes(label: str, data: bytes, budget: _Budget, *, inner: bool = False
     for offset, magic, kind in _FORMATS:
         if data.startswith(magic, offset):
             raise NotGradable(f"{label} is {kind}, not a notebook. {_SAVE}")
-    text = _decoded(label, data).lstrip("\ufeff \t\r\n")
+    encoding = json.detect_encoding(data)  # by byte order mark, else by where the zero bytes are
+    if encoding.startswith("utf-8"):
+        data = data.lstrip(b"\xef\xbb\xbf \t\r\n")  # rather than of the text, which may have four bytes a character
+    memory = _memory_of_text(data)
+    if memory > MAX_MEMORY:
+        raise _too_much_memory(label)
+    text = _decoded(label, data, encoding).lstrip("\ufeff \t\r\n")
     suffix = PurePosixPath(label).suffix.lower()
     if not text:
         raise NotGradable(f"{label} is empty. {_SAVE}")
     if _MARKUP.match(text):
         raise NotGradable(f"{label} is a web page (HTML or XML), not a notebook. {_SAVE}")
     if text.startswith(("{", "[")) and (suffix != ".py" or '"cells"' in text or '"worksheets"' in text):
+        values = sum(map(text.count, ",:[{"))
+        if memory + values * VALUE_MEMORY > MAX_MEMORY:
+            raise _too_much_memory(label)
         return _Code(label, _bounded(label, _notebook_sources(label, text)), notebook=True)
     if "\0" in text or not (suffix == ".py" or _PYTHON.search(text)):
         raise _unknown(label)
@@ -233,8 +246,18 @@ def _from_bytes(label: str, data: bytes, budget: _Budget, *, inner: bool = False
     return _Code(label, _bounded(label, _script_sources(_newlines(text))), notebook=False)
 
 
-def _decoded(label: str, data: bytes) -> str:
-    encoding = json.detect_encoding(data)  # by byte order mark, else by where the zero bytes are
+def _memory_of_text(data: bytes) -> int:
+    """Bytes that some text and a copy of all its parts take: one, two or four a character, by the widest in it."""
+    highest = int(np.frombuffer(data, np.uint8).max(initial=0))
+    width = 1 if highest < 0xC4 else 2 if highest < 0xF0 else 4
+    return len(data) * (1 + 2 * width)
+
+
+def _too_much_memory(label: str) -> NotGradable:
+    return NotGradable(f"{label} would take more than {MAX_MEMORY >> 20} MB of memory to read. {_SMALLER}")
+
+
+def _decoded(label: str, data: bytes, encoding: str) -> str:
     try:
         # Old editors leave Latin-1 in what is UTF-8 otherwise. In UTF-16 an error is no text, and slow to replace.
         return data.decode(encoding, "replace" if encoding.startswith("utf-8") else "strict")
@@ -262,8 +285,6 @@ def _bounded(label: str, sources: Iterable[str]) -> tuple[str, ...]:
 
 def _notebook_sources(label: str, text: str) -> Iterator[str]:
     """Return the code cells of a notebook in JSON, whatever else in it is missing or wrong."""
-    if sum(map(text.count, ",:[{")) > MAX_VALUES:
-        raise NotGradable(f"{label} has more than {MAX_VALUES} values in it. {_SMALLER}")
     try:
         notebook = json.loads(text, strict=False)
     except json.JSONDecodeError as error:
@@ -355,6 +376,12 @@ class _File:
         return any(map(_skipped, self.name.split("/")))
 
 
+def _folders_of(name: str) -> Iterator[str]:
+    """The folders that a file lies in, outermost first, as deep as folders are looked into."""
+    parts = name.split("/", MAX_DEPTH + 1)[:-1]
+    return accumulate(parts, "{}/{}".format)
+
+
 def _skipped(part: str) -> bool:
     return part in _SKIPPED or (part.startswith(".") and part.strip(".") != "")
 
@@ -374,8 +401,8 @@ def _pick(label: str, files: list[_File], budget: _Budget, *, within: str = "", 
         within: Put before the files' names in messages.
         zips: How many zips the files lie in.
     """
-    environments = tuple(file.name.removesuffix("pyvenv.cfg") for file in files if file.name.endswith("/pyvenv.cfg"))
-    files = [file for file in files if not (file.skipped or file.name.startswith(environments))]
+    environments = {file.name.removesuffix("/pyvenv.cfg") for file in files if file.name.endswith("/pyvenv.cfg")}
+    files = [file for file in files if not (file.skipped or environments.intersection(_folders_of(file.name)))]
     files.sort(key=lambda file: (file.name.count("/"), file.name))
     failures: list[NotGradable] = []
     for suffixes, most in _TURNS:
