@@ -3,15 +3,18 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 from inithw import cli
+from inithw.engine.settings import PLUGIN
 from inithw.homework.rubric import POINTS
 
 from tests.parts import project_copy
@@ -290,3 +293,88 @@ def test_build_check_is_quiet_when_nothing_is_stale_and_shows_diff_and_fix_when_
     assert "`inithw build`" in done.stderr
     assert run("build", cwd=tmp_path).stdout == "wrote assignment/homework.ipynb\n"
     assert run("build", cwd=tmp_path).stdout == "everything is up to date\n"
+
+
+# ---------------------------------------------------------------- what was handed in decides nothing
+
+HUNDRED = {"points_possible": 100, "plugins": [{PLUGIN: {"visibility": "after_published"}}]}
+
+
+@pytest.fixture
+def handed_in(root, tmp_path):
+    """A folder that a student handed in: a notebook, and a configuration with a key beside it."""
+    folder = tmp_path / "handed in"
+    folder.mkdir()
+    (folder / "homework.ipynb").write_bytes((root / "assignment/homework.ipynb").read_bytes())
+    (folder / "otter_config.json").write_text(json.dumps(HUNDRED))
+    (folder / "inithw.key").write_text("a key that the student knows, of sixteen and more")
+    (folder / "inithw.key").chmod(0o600)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("where", "path"),
+    [
+        (".", "."),
+        (".", "homework.ipynb"),
+        (".", "./"),
+        ("..", "handed in"),
+        ("..", "handed in/homework.ipynb"),
+        ("inner", ".."),
+        ("inner", "../homework.ipynb"),
+    ],
+)
+def test_the_configuration_and_the_key_in_a_submission_are_not_used(handed_in, where, path):
+    (handed_in / "inner").mkdir()
+    done = run("grade", path, "--json", "--out", handed_in.parent / "out", cwd=handed_in / where)
+    assert done.returncode == 0, done.stderr
+    (results,) = (handed_in.parent / "out").glob("*.results.json")
+    assert sum(test["max_score"] for test in json.loads(results.read_text())["tests"]) == 10
+    assert "100" not in results.read_text()
+    assert "Configuration: none found, defaults; the public key" in done.stderr
+
+
+def test_a_configuration_that_is_named_is_used_and_said(handed_in, tmp_path):
+    config = tmp_path / "ours.json"
+    config.write_text(json.dumps(HUNDRED))
+    done = run("grade", ".", "--config", config, "--out", tmp_path / "out", cwd=handed_in)
+    assert f"Configuration: {config}" in done.stderr
+    (results,) = (tmp_path / "out").glob("*.results.json")
+    assert "100" in results.read_text()
+
+
+@pytest.mark.parametrize("name", ["--allow-unsandboxed", "--json", "--out=elsewhere", "-h", "--config=hostile.json"])
+def test_a_file_name_is_never_an_option(handed_in, name):
+    (handed_in / name).write_text("x = 1")
+    done = run("grade", *sorted(path.name for path in handed_in.iterdir()), cwd=handed_in)
+    assert done.returncode == 2
+    assert f"{name} is an option and the name of a file" in done.stderr
+    assert f"./{name}" in done.stderr
+    graded = run("grade", "--json", "--", name, cwd=handed_in)
+    assert graded.returncode == (2 if name == "--json" else 0)  # --json stands before, and is a file here
+    assert not (handed_in / "elsewhere").exists()
+
+
+def test_results_are_closed_to_other_users(graded):
+    folder, _names, _done = graded
+    assert (folder / "out").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (folder / "out").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("what", ["submission", "--out", "--config"])
+def test_what_students_code_could_read_is_refused(what, root, tmp_path):
+    library = Path(sysconfig.get_path("purelib")) / f"library-{os.getpid()}-{what}"
+    library.mkdir()
+    try:
+        (library / "homework.ipynb").write_bytes((root / "assignment/homework.ipynb").read_bytes())
+        (library / "otter_config.json").write_text(json.dumps(HUNDRED))
+        arguments = {
+            "submission": [library / "homework.ipynb"],
+            "--out": [root / "assignment/homework.ipynb", "--out", library / "out"],
+            "--config": [root / "assignment/homework.ipynb", "--config", library / "otter_config.json"],
+        }[what]
+        done = run("grade", *arguments, cwd=tmp_path)
+    finally:
+        shutil.rmtree(library)
+    assert done.returncode == 1
+    assert "a library folder, which students' code may read: move it elsewhere" in " ".join(done.stderr.split())

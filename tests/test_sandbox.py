@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from inithw.engine import sandbox as sandboxes
 from inithw.engine import slots
 from inithw.engine.batch import grade_all
 from inithw.engine.folders import ENTRY_BYTES, exceeds, remove_tree
@@ -329,3 +330,52 @@ def test_a_containers_quota_counts(monkeypatch, quota, count):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {2, 3, 5, 7})
     assert len(processors()) == len(set(processors())) == count
     assert set(processors()) <= {2, 3, 5, 7}
+
+
+# ---------------------------------------------------------------- what workers may read
+
+PRYING = """
+import glob, torch, numpy, scipy.special, matplotlib.pyplot
+found = []
+for path in {paths!r}:
+    try: found.append(open(path).read())
+    except OSError: pass
+raise RuntimeError(found)
+"""
+
+
+@needs_other_users  # an ordinary user is emulated by giving up rights
+@pytest.mark.parametrize("place", [".", ".venv", "tools/env"], ids=["the project itself", "in it", "deeper"])
+def test_an_environment_inside_the_project_opens_neither_key_nor_submissions_to_an_ordinary_users_workers(place):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        project = Path(name)
+        environment = project / place
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+        (packages,) = environment.glob("lib/python*/site-packages")
+        ours = [path for path in sys.path if Path(path, "torch").is_dir() or Path(path, "inithw").is_dir()]
+        (packages / "ours.pth").write_text("\n".join([*ours, str(Path(sandboxes.__file__).parents[2])]))
+        secrets = {path: f"secret {number}" for number, path in enumerate(("inithw.key", "other.ipynb", "lib/notes"))}
+        for path, text in secrets.items():
+            (project / path).parent.mkdir(exist_ok=True)
+            (project / path).write_text(text)
+        paths = [str(project / path) for path in secrets]
+        (project / "homework.py").write_text(PRYING.format(paths=paths))
+        os.chmod(project, 0o755)
+        code = """
+        import sys
+        from pathlib import Path
+        from inithw.engine.sandbox import Sandbox
+        from tests.parts import grader
+        with Sandbox("inithw.homework.worker.answers") as sandbox:
+            sandbox.readable += tuple(sys.argv[2:])
+            print(grader(sandbox).grade(Path(sys.argv[1])).grade.cells[0].error)
+        """
+        user = ["setpriv", "--reuid=12321", "--regid=12321", "--clear-groups"]
+        done = subprocess.run(
+            [*user, str(environment / "bin/python"), "-c", textwrap.dedent(code), str(project / "homework.py"), *ours],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[1],
+        )
+    assert done.stdout.startswith("RuntimeError: []")

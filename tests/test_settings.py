@@ -124,6 +124,24 @@ def test_the_nearest_configuration_above_is_found(write, tmp_path):
     assert find_config(tmp_path / "a" / "b") == path
 
 
+@pytest.mark.parametrize(
+    "handed_in", ["", "homework.ipynb", "a", "a/b", "a/homework.ipynb", "link.ipynb", "link", "missing.ipynb"]
+)
+def test_configuration_in_or_beside_a_submission_is_never_used(write, tmp_path, handed_in):
+    """Whatever part of `tmp_path` is the submission: the configuration in it may have come with it."""
+    top = write(ours())
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "homework.ipynb").touch()
+    (tmp_path / "a" / "homework.ipynb").touch()
+    (tmp_path / "link.ipynb").symlink_to("a/homework.ipynb")
+    (tmp_path / "link").symlink_to("a")
+    inner = tmp_path / "a" / "b" / "otter_config.json"
+    inner.write_text(top.read_text())
+    beside_top = handed_in in ("", "homework.ipynb", "missing.ipynb")
+    assert find_config(inner.parent, [tmp_path / handed_in]) == (None if beside_top else top)
+    assert find_config(inner.parent, [tmp_path.parent / "other.ipynb"]) is None  # beside it are all of these
+
+
 # ---------------------------------------------------------------- refused
 
 
@@ -167,7 +185,6 @@ def test_any_key_with_one_letter_left_out_is_suggested_as_it_is_spelt(complaint,
         ({"points_possible": True, **ours()}, "points_possible is true; write a number"),
         ({"score_threshold": 60, **ours()}, "score_threshold is 60; write a number from 0 to 1"),
         ({"show_stdout": "yes", **ours()}, "write true or false"),
-        ({"lang": "r", **ours()}, 'write one of "python"'),
         (ours(visibility="hidden"), 'write one of "visible", "after_due_date", "after_published"'),
         (ours(leaderboard=1), "leaderboard is 1; write true or false"),
         (ours(assignment_name=""), "write a text"),

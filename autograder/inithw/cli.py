@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -32,7 +33,8 @@ from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade, print_overview
 from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError
-from inithw.engine.settings import ProjectError, Settings, find_config, load_settings
+from inithw.engine.settings import KEY_FILE, PUBLIC_KEY, ProjectError, Settings, find_config, load_settings
+from inithw.engine.slots import default_jobs
 from inithw.engine.submission import handout_cells
 
 app = typer.Typer(
@@ -60,6 +62,7 @@ def main() -> None:
     """Run the command line; no traceback ever reaches a student or a TA."""
     errors = Console(stderr=True, highlight=False)
     try:
+        _refuse_names_as_options(sys.argv[1:])
         app()
     except Stop as stop:
         errors.print(escape(str(stop)))
@@ -76,6 +79,17 @@ def main() -> None:
         errors.print(f"inithw: the tool failed: {type(fault).__name__}: {escape(str(fault))}")
         errors.print("Set INITHW_DEBUG=1 to see where, and report it with the command line used.")
         sys.exit(_FAILED)
+
+
+def _refuse_names_as_options(arguments: list[str]) -> None:
+    """Stop when an option is the name of a file here: `inithw grade *` must not obey what a student called a file."""
+    for argument in itertools.takewhile(lambda text: text != "--", arguments):
+        if argument.startswith("-") and os.path.lexists(argument):
+            raise Stop(
+                f"{argument} is an option and the name of a file in this folder. To grade the file, write ./{argument} "
+                "or put -- before all paths; to use the option, rename the file",
+                _USAGE,
+            )
 
 
 @app.callback(invoke_without_command=True)
@@ -98,9 +112,21 @@ def grade(
     out: Annotated[
         Path | None, typer.Option(help="Write NAME.results.json for each submission into this folder.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many submissions to run at once.")] = min(
-        os.cpu_count() or 1, 8
-    ),
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="How many submissions to run at once; by default one for each processor that is free."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The configuration to use; by default the nearest otter_config.json here or above, but never one "
+            "in or beside a submission.",
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--save-evidence", help="Keep what `inithw rescore` needs, in the --out folder.")
     ] = False,
@@ -120,14 +146,13 @@ def grade(
     homework = _homework()
     paths = list(dict.fromkeys(paths))
     run = _ClassRun(paths, out, keep)
+    config = config or find_config(Path.cwd(), paths)
+    jobs = min(jobs or default_jobs(), len(paths))
     try:
-        with (
-            Sandbox(homework.worker, min(jobs, len(paths)), unsandboxed=allow_unsandboxed) as sandbox,
-            run.progress,
-        ):
-            run.settings = load_settings(
-                find_config(Path.cwd())
-            )  # the key is read when the workers' ancestor is on its way
+        with Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed) as sandbox, run.progress:
+            sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
+            run.settings = load_settings(config)  # the key is read when the workers' ancestor is on its way
+            _say_configuration(config, run.settings)
             grader = Grader(homework, sandbox, run.settings.key, run.settings.limits)
             graded = grade_all(grader, paths, jobs=jobs, on_done=run.finished)
             with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
@@ -157,6 +182,12 @@ def _homework() -> Homework:
     from inithw.homework.definition import HOMEWORK
 
     return HOMEWORK
+
+
+def _say_configuration(path: Path | None, settings: Settings) -> None:
+    """On stderr: whose rules hold, and whether challenges can be known beforehand."""
+    key = "the public key: challenges can be known beforehand" if settings.key == PUBLIC_KEY else "a key of your own"
+    print(f"Configuration: {path or 'none found, defaults'}; {key}", file=sys.stderr)
 
 
 class _ClassRun:
@@ -265,7 +296,11 @@ def _progress() -> Progress:
 
 def _writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if not any(folder.iterdir()):
+            folder.chmod(0o700)
     except OSError as error:
         raise Stop(f"--out {folder}: cannot be made a folder ({error.strerror})", _USAGE) from error
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -10,10 +10,12 @@ import io
 import json
 import os
 import queue
+import re
 import secrets
 import shutil
 import site
 import socket
+import string
 import tempfile
 import threading
 import time
@@ -30,6 +32,7 @@ from inithw.engine.report.json_line import to_json
 from inithw.engine.report.table import write_csv
 from inithw.engine.report.terminal import print_grade
 from inithw.engine.sandbox import Sandbox
+from inithw.engine.text import clean
 from inithw.engine.wire.plan import WallPlan
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
@@ -56,6 +59,9 @@ NEIGHBOURS_LIMITS = dataclasses.replace(
 KEY_MARK = "inithw-proving-"
 _CATEGORY = {attack.name: category for category, attacks in CATEGORIES.items() for attack in attacks}
 _FORMULA = ("=", "+", "-", "@")
+_BEFORE_A_FORMULA = string.whitespace + '"'
+_DRAWN_BADLY = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef\u3164\u2800]|[\u0300-\u036f\u20d0-\u20f0]{4}")
+_AT_HOME = threading.Lock()
 
 HONEST = (
     """
@@ -234,7 +240,7 @@ class ProvingGround:
         path = write_attack(attack, self.skeleton, self.submissions / token, self._targets(token))
         written = path.read_bytes()
         started = time.monotonic()
-        record = grader(self.sandbox, self.key.encode(), self.limits).grade(path).grade
+        record = self._graded(path, attack.file_name)
         seconds = time.monotonic() - started
         breaches = [
             *(f"earned {item.id}" for item in record.items if item.earned and item.id not in attack.earns),
@@ -251,6 +257,19 @@ class ProvingGround:
             breaches.append("the next submission's evidence is another")
         shutil.rmtree(path.parent)
         return Outcome(attack.name, _CATEGORY[attack.name], tuple(breaches), seconds)
+
+    def _graded(self, path: Path, name: str) -> Grade:
+        """Grade as from a command line in the submission's own folder, where its name is all that is said of it.
+
+        Only where the name is the attack: a process has one current folder for all its threads.
+        """
+        judge = grader(self.sandbox, self.key.encode(), self.limits)
+        if name == Attack.file_name:
+            return judge.grade(path).grade
+        with _AT_HOME, contextlib.chdir(path.parent):
+            record = judge.grade(Path(name)).grade
+        assert record.submission.startswith(clean(name, 20)[:5]), record.submission  # else nothing would be tried
+        return record
 
     # ------------------------------------------------------------------ targets
 
@@ -352,8 +371,10 @@ def injected(record: Grade) -> Iterator[str]:
     texts = [record_as_json["submission"], record_as_json["message"], *record_as_json["notes"]]
     texts += [*record_as_json["messages"].values(), *record_as_json["cell_errors"].values()]
     for text in texts:
-        if kinds := {unicodedata.category(letter) for letter in text} & {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        if kinds := {unicodedata.category(letter) for letter in text} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             yield f"characters of the kinds {kinds} in {text!r:.80}"
+        if _DRAWN_BADLY.search(text):
+            yield f"invisible or piled characters in {text!r:.80}"
     console = Console(file=io.StringIO(), width=10_000, highlight=False, force_terminal=True, color_system=None)
     print_grade(record, console)
     shown = console.file.getvalue()
@@ -367,9 +388,10 @@ def injected(record: Grade) -> Iterator[str]:
             rows = list(csv.reader(file))
     if len(rows) != 2:
         yield "a spreadsheet gets rows of its own"
-    yield from (
-        f"a spreadsheet gets {field!r:.40}" for row in rows for field in row if field.lstrip().startswith(_FORMULA)
-    )
+    fields = [part for row in rows for field in row for part in (field, *re.split("[;\t]", field))]
+    for field in fields:  # a semicolon or a tab begins a new cell where lists are written with them
+        if unicodedata.normalize("NFKC", field).lstrip(_BEFORE_A_FORMULA).startswith(_FORMULA):
+            yield f"a spreadsheet gets {field!r:.40}"
     results = json.loads(json.dumps(to_results(record)))
     parts = [results, *results["tests"]]
     formats = {part.get(name, "text") for part in parts for name in part if name.endswith("format")}

@@ -32,7 +32,7 @@ def save_evidence(folder: Path, stem: str, name: str, evidence: Evidence) -> Pat
     np.savez_compressed(packed, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{stem}.evidence.npz"
-    replace_file(target, packed.getvalue())
+    replace_file(target, packed.getvalue(), mode=0o600)
     return target
 
 

@@ -16,7 +16,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +25,7 @@ from inithw.engine import wire
 from inithw.engine.folders import ENTRY_BYTES, exceeds, open_folders, remove_tree, sweep
 from inithw.engine.records import Limits
 from inithw.engine.slots import NoSlotError, Slot, claim_slots, own_processor, processors
+from inithw.engine.text import clean
 from inithw.engine.wire.plan import REQUIRED, WallPlan
 
 _START_SECONDS = 120
@@ -40,6 +41,7 @@ _LEAST_FREE_BYTES = 1 << 30
 _CPUCLOCK_SCHED = 2
 _REPLY_LIMIT = 1 << 16
 _OPEN_FILES = 64
+_NAME_LIMIT = 4096
 _PACKAGE = str(Path(__file__).parents[1])
 _PR_SET_DUMPABLE = 4
 _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}  # real-time signals have none
@@ -317,6 +319,21 @@ class Sandbox:
             if slot.claim is not None:
                 slot.claim.close()
 
+    def refuse_readable(self, paths: Iterable[Path]) -> None:
+        """Make sure that students' code could not read these.
+
+        Raises:
+            SandboxError: One lies in a folder that every worker may read.
+        """
+        for path in paths:
+            real = path.resolve()
+            for tree in map(Path, self.readable):
+                if real.is_relative_to(tree.resolve()) and not real.is_relative_to("/proc"):
+                    raise SandboxError(
+                        f"{clean(str(path), _NAME_LIMIT)} lies in {tree}, a library folder, which students' code may "
+                        "read: move it elsewhere"
+                    )
+
     @contextlib.contextmanager
     def processor(self, slot: Slot) -> Iterator[int | None]:
         """The processor on which a worker runs: its own, unless there are more jobs than processors."""
@@ -446,7 +463,8 @@ def _readable_trees() -> tuple[str, ...]:
     """What a notebook's code needs to read: interpreter, libraries, fonts; no home, no submissions."""
     paths = sysconfig.get_paths()
     trees = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    trees |= {sys.prefix, sys.base_prefix}
+    # Not their prefix: an environment may have been made in the folder of the whole course.
+    trees |= {path for prefix in (sys.prefix, sys.base_prefix) for path in _shared_libraries(prefix)}
     trees |= {
         "/usr/lib",
         "/lib",
@@ -459,6 +477,13 @@ def _readable_trees() -> tuple[str, ...]:
     trees |= {"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/etc/localtime", "/etc/ld.so.cache"}
     trees |= {"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
     return tuple(sorted(tree for tree in trees if os.path.exists(tree)))
+
+
+def _shared_libraries(prefix: str) -> Iterator[str]:
+    """What libraries of an interpreter or environment link to: `libpython`, and all that conda puts there."""
+    for folder in ("lib", "lib64"):
+        for path in Path(prefix, folder).glob("*.so*"):
+            yield str(path)
 
 
 def _forbid_inspection() -> None:

@@ -64,10 +64,17 @@ class Settings:
     show_stdout: bool = False
 
 
-def find_config(start: Path) -> Path | None:
-    """The nearest configuration file in `start` or a folder above it."""
+def find_config(start: Path, submissions: Iterable[Path] = ()) -> Path | None:
+    """The nearest configuration file in `start` or a folder above it.
+
+    Args:
+        start: A folder.
+        submissions: What will be graded. Configuration that lies in or beside a submission may have been handed in with
+            it, and is passed over.
+    """
+    theirs = {path.resolve() if path.is_dir() else path.resolve().parent for path in submissions}
     for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / CONFIG_NAME).is_file():
+        if (folder / CONFIG_NAME).is_file() and theirs.isdisjoint((folder, *folder.parents)):
             return folder / CONFIG_NAME
     return None
 
@@ -130,41 +137,29 @@ def _whole_between(least: int, most: int, unit: str) -> _Kind:
 
 _SWITCH = _Kind(lambda value: isinstance(value, bool), "true or false")
 _TEXT = _Kind(_is_text, "a text in double quotes")
-_WHOLE = _Kind(_is_whole, "a whole number")
 _POINTS = _Kind(lambda value: _is_number(value) and value > 0, "a number above 0")
 _SHARE = _Kind(lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
-_IDENTITY = _Kind(lambda value: _is_whole(value) or _is_text(value), "a whole number or a text")
+_ANY = _Kind(lambda _value: True, "anything")
 _TABLE = _Kind(lambda value: isinstance(value, dict), "an object in braces, {...}")
 _LIST = _Kind(lambda value: isinstance(value, list), "a list in brackets, [...]")
 
-# Otter 7: otter.run.run_autograder.autograder_config.AutograderConfig (a test compares).
-OTTER_KEYS: dict[str, _Kind] = {
-    **dict.fromkeys(
-        (
-            *("show_stdout", "show_hidden", "show_all_public", "grade_from_log", "pdf", "filtering", "pagebreaks"),
-            *("debug", "logo", "print_summary", "print_score", "zips", "warn_missing_pdf", "use_submission_pdf"),
-            *("force_public_test_summary", "submit_blank_pdf_on_export_failure", "pdf_via_html"),
-        ),
-        _SWITCH,
-    ),
-    "score_threshold": _SHARE.or_null(),
+_SHARED_KEYS: dict[str, _Kind] = {
     "points_possible": _POINTS.or_null(),
-    "seed": _WHOLE.or_null(),
-    "seed_variable": _TEXT.or_null(),
-    "serialized_variables": _TABLE.or_null(),
-    "token": _TEXT.or_null(),
-    "course_id": _IDENTITY.or_null(),
-    "assignment_id": _IDENTITY.or_null(),
-    "autograder_dir": _TEXT,
-    "lang": _choice("python"),
-    "miniconda_path": _TEXT,
-    "plugins": _LIST,
-    "log_level": _WHOLE.or_null(),
-    "assignment_name": _TEXT.or_null(),
+    "score_threshold": _SHARE.or_null(),
+    "show_stdout": _SWITCH,
 }
-
-_SHARED_KEYS: tuple[str, ...] = ("points_possible", "score_threshold", "show_stdout")
 """Otter's own keys that `inithw gradescope` follows as well."""
+
+# Otter 7: otter.run.run_autograder.autograder_config.AutograderConfig (a test compares). It checks their values.
+OTTER_KEYS: dict[str, _Kind] = {
+    **dict.fromkeys(("show_hidden", "show_all_public", "grade_from_log", "pdf", "filtering", "pagebreaks"), _ANY),
+    **dict.fromkeys(("debug", "logo", "print_summary", "print_score", "zips", "warn_missing_pdf", "token"), _ANY),
+    **dict.fromkeys(("use_submission_pdf", "pdf_via_html", "force_public_test_summary", "lang", "log_level"), _ANY),
+    **dict.fromkeys(("submit_blank_pdf_on_export_failure", "seed", "seed_variable", "serialized_variables"), _ANY),
+    **dict.fromkeys(("course_id", "assignment_id", "assignment_name", "autograder_dir", "miniconda_path"), _ANY),
+    **_SHARED_KEYS,
+    "plugins": _LIST,
+}
 
 OUR_KEYS: dict[str, _Kind] = {
     "assignment_name": _TEXT.or_null(),

@@ -62,7 +62,7 @@ def to_results(grade: Grade, settings: Settings | None = None, earlier: float | 
     return results
 
 
-def write_results(path: Path, results: dict[str, Any], mode: int = 0o644) -> None:
+def write_results(path: Path, results: dict[str, Any], mode: int = 0o600) -> None:
     """Write results.json completely or not at all."""
     replace_file(path, json.dumps(results, indent=1, allow_nan=False) + "\n", mode)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from inithw.engine.files import replace_file
 from inithw.engine.records import Grade
 from inithw.engine.report import explain
 
-_FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for a formula when it begins a cell (OWASP, "CSV Injection")."""
+_FORMULA = re.compile(r"(^|[;\t])([^\w.;()\[\]{}<>/]*?)(?=[=+\-@＝＋－＠﹢﹣﹦﹫])")
+"""Where a spreadsheet would see a formula (OWASP, "CSV Injection"): at the beginning of a cell, also after blanks and
+quotes, also in East Asian width, and after a semicolon, which separates cells in many countries."""
 
 
 def write_csv(path: Path, grades: Sequence[Grade]) -> None:
@@ -33,8 +35,9 @@ def write_csv(path: Path, grades: Sequence[Grade]) -> None:
                 _harmless(grade.message or reasons),
             ]
         )
-    replace_file(path, text.getvalue())
+    replace_file(path, text.getvalue(), mode=0o600)
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The text with an apostrophe before what would be a formula: a spreadsheet then shows it as text."""
+    return _FORMULA.sub(r"\1'\2", text)

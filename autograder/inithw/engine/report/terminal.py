@@ -1,4 +1,8 @@
-"""A grade as tables in the terminal, for people."""
+"""A grade as tables in the terminal, for people.
+
+What a student may have written is handed over as `Text`: in plain strings the library would act on markup and replace
+names of emoji.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from inithw.engine.records import Grade
 from inithw.engine.report import explain
@@ -29,16 +33,16 @@ def print_grade(grade: Grade, console: Console) -> None:
     table.add_column("found")
     for item in grade.items:
         found = item.claim if item.state == "passed" else explain(item)
-        table.add_row(item.id, f"{item.earned:g}/{item.points:g}", _MARKS[item.state], escape(found))
+        table.add_row(item.id, f"{item.earned:g}/{item.points:g}", _MARKS[item.state], Text(found))
     if grade.status != "graded":
-        console.print(f"[bold]{escape(grade.submission)}[/]: {escape(grade.message)}")
+        console.print(Text.assemble((grade.submission, "bold"), f": {grade.message}"))
     else:
         console.print(table)
     for cell in grade.cells:
         if cell.state == "error":
-            console.print(f"  code cell {cell.number}: {escape(cell.error)}")
+            console.print(Text(f"  code cell {cell.number}: {cell.error}"))
     for note in grade.notes:
-        console.print(f"  note: {escape(note)}")
+        console.print(Text(f"  note: {note}"))
 
 
 def print_overview(grades: Sequence[Grade], console: Console) -> None:
@@ -49,7 +53,7 @@ def print_overview(grades: Sequence[Grade], console: Console) -> None:
     table.add_column("not earned")
     for grade in grades:
         total = f"{grade.score:g}/{grade.max_score:g}" if grade.status == "graded" else "-"
-        table.add_row(escape(grade.submission), total, escape(_not_earned(grade)))
+        table.add_row(Text(grade.submission), total, Text(_not_earned(grade)))
     console.print(table)
 
     graded = [grade for grade in grades if grade.status == "graded"]
@@ -78,5 +82,5 @@ def _not_earned(grade: Grade) -> str:
     return ", ".join(parts)
 
 
-def _title(grade: Grade) -> str:
-    return f"{escape(grade.submission)}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)"
+def _title(grade: Grade) -> Text:
+    return Text(f"{grade.submission}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)")
