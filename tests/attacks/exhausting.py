@@ -42,6 +42,83 @@ EXHAUSTING = (
         """,
     ),
     Attack(
+        "threads that spin on",
+        "started in one cell, they take the time of all that comes after",
+        """
+        def spin():
+            while True: pass
+        for _ in range(60):
+            try: threading.Thread(target=spin, daemon=True).start()
+            except RuntimeError: break
+        """,
+        q3="time.sleep(0.1)",
+    ),
+    Attack(
+        "threads that spin where Python cannot stop them",
+        "loops in C that hold no lock",
+        """
+        import numpy as np
+        big = np.ones((2000, 2000))
+        for _ in range(60):
+            try: threading.Thread(target=lambda: [big @ big for _ in range(10 ** 6)], daemon=True).start()
+            except RuntimeError: break
+        big @ big
+        time.sleep(10 ** 6)
+        """,
+    ),
+    Attack(
+        "asleep between short loops",
+        "little processor time, and no end",
+        """
+        while True:
+            try:
+                time.sleep(0.05)
+            except BaseException:
+                pass
+        """,
+    ),
+    Attack(
+        "without a clock",
+        "takes away the timers and signals by which it would be stopped",
+        """
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF): signal.setitimer(timer, 0)
+        for number in (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU): signal.signal(number, signal.SIG_IGN)
+        while True: pass
+        """,
+        telling=True,
+    ),
+    Attack(
+        "on every processor",
+        "leaves the one processor that it was given",
+        """
+        try:
+            os.sched_setaffinity(0, range(os.cpu_count() + 8)); touch(SHARED)
+        except OSError: pass
+        for task in os.listdir("/proc/self/task"):
+            try:
+                os.sched_setaffinity(int(task), range(2)); touch(SHARED)
+            except OSError: pass
+        if len(os.sched_getaffinity(0)) > 1: tell(BOAST)
+        """,
+        telling=True,
+    ),
+    Attack(
+        "killed by itself",
+        "asks for the signal that a grader of another would send, so that nobody is to blame",
+        """
+        for ask in (
+            lambda: os.kill(os.getpid(), signal.SIGKILL),
+            lambda: signal.pthread_kill(threading.get_ident(), signal.SIGKILL),
+            lambda: call("syscall", 234, os.getpid(), threading.get_native_id(), signal.SIGKILL),
+            lambda: call("syscall", 234, os.getpid(), threading.get_native_id(), (1 << 32) + signal.SIGKILL),
+            lambda: call("prctl", 1, signal.SIGKILL, 0, 0, 0),
+        ):
+            try: ask()
+            except (OSError, OverflowError): pass
+        """,
+        telling=True,
+    ),
+    Attack(
         "all descriptors", "opens files until none is left", "kept = []\nwhile True: kept.append(open('/dev/null'))"
     ),
     Attack(

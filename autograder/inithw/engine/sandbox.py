@@ -395,7 +395,17 @@ class Sandbox:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_stop`
         self._control, far_end = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "inithw.engine.worker", str(far_end.fileno()), self._homework, self._root],
+            # Not -I, which leaves out PYTHONHASHSEED: the environment is ours anyway.
+            [
+                sys.executable,
+                "-s",
+                "-P",
+                "-m",
+                "inithw.engine.worker",
+                str(far_end.fileno()),
+                self._homework,
+                self._root,
+            ],
             pass_fds=[far_end.fileno()],
             env=_environment(),
             stdin=subprocess.DEVNULL,

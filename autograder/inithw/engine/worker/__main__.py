@@ -1,7 +1,7 @@
 """The pre-loaded process: imports what notebooks import, then forks one walled child per submission.
 
-Started as `python -I -m inithw.engine.worker FD MODULE ROOT` with one end of a socket pair, and the homework's module
-of this side with the folder in which its package lies; ends when the judge closes the other end.
+Started as `python -s -P -m inithw.engine.worker FD MODULE ROOT` with one end of a socket pair, and the homework's
+module of this side with the folder in which its package lies; ends when the judge closes the other end.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
 
     import inithw.engine.worker.session
     import inithw.engine.worker.walls  # noqa: F401 - looks for libseccomp by running a program
+    from inithw.engine.worker import seeds
     from inithw.engine.worker.shell import GradingShell
 
     matplotlib.use("Agg")
@@ -72,6 +73,7 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     with contextlib.suppress(RuntimeError):
         torch.set_num_interop_threads(1)
     torch.set_num_interop_threads = lambda count: None  # torch allows it once: a notebook that also does is right
+    seeds.install()
     gc.collect()
     gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
     # Not what torch.optim loads when the first optimizer is made: a second and 75 MB that few submissions need.
@@ -97,6 +99,7 @@ def _spawn(plan: WallPlan, descriptor: int, control: socket.socket, shell: Any, 
 
 
 def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: ModuleType, parent: int) -> None:
+    from inithw.engine.worker import seeds
     from inithw.engine.worker.session import Session
     from inithw.engine.worker.walls import WallsDownError, raise_walls
 
@@ -107,6 +110,7 @@ def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: Modu
         return
     if os.getppid() != parent:  # it died before its death could be made ours
         return
+    seeds.seed_all(0)  # `random` has drawn a seed of its own after the fork
     wire.send_json(connection, {"walls": walls})
     Session(shell, connection, homework).run()
 
