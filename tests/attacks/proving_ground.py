@@ -51,7 +51,7 @@ LIMITS = Limits(
     scratch_bytes=16 << 20,
     processes=32,
 )
-GRACE = 20
+GRACE = 180
 """Seconds over `total_seconds` after which an attack has held up the judge: the last wait, and a machine under load."""
 NEIGHBOURS_LIMITS = dataclasses.replace(
     LIMITS, cell_seconds=20, question_seconds=30, notebook_seconds=60, total_seconds=90

@@ -394,18 +394,10 @@ class Sandbox:
     def _start(self) -> None:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_stop`
         self._control, far_end = socket.socketpair()
+        # Isolated as by -I, but for PYTHONHASHSEED: the environment is ours.
+        command = [sys.executable, "-s", "-P", "-m", "inithw.engine.worker"]
         self._process = subprocess.Popen(
-            # Not -I, which leaves out PYTHONHASHSEED: the environment is ours anyway.
-            [
-                sys.executable,
-                "-s",
-                "-P",
-                "-m",
-                "inithw.engine.worker",
-                str(far_end.fileno()),
-                self._homework,
-                self._root,
-            ],
+            [*command, str(far_end.fileno()), self._homework, self._root],
             pass_fds=[far_end.fileno()],
             env=_environment(),
             stdin=subprocess.DEVNULL,
