@@ -217,7 +217,7 @@ def show_training(model, log, evaluated_x, evaluated_pred, start, train_x=None, 
     """Draw the losses of a run and the function that it learned; print its final test loss and its dead units."""
     title = f"{layers(model)}, {start}"
     assert log, "the training above stopped before its first step: see what it says"
-    figure, (left, right) = subplots(3.1, columns=2, top=0.65)
+    figure, (left, right) = subplots(2.9, columns=2, top=0.65)
     figure.suptitle(title, y=0.99)
     losses = {}
     for key, style in {
@@ -344,9 +344,9 @@ def compare(linearizations, same_limits=True):
     count = len(linearizations)
     figure, axes = plt.subplot_mosaic(
         [["values", f"features {k}", f"plane {k}"] for k in range(count)],
-        figsize=(WIDE, 0.7 + 2.4 * count), width_ratios=(1, 1.25, 1.15),
+        figsize=(WIDE, 0.7 + 2.25 * count), width_ratios=(1, 1.25, 1.15),
     )
-    height = 0.7 + 2.4 * count
+    height = 0.7 + 2.25 * count
     figure.subplots_adjust(left=0.065, right=0.965, bottom=0.5 / height, top=1 - 0.3 / height, wspace=0.22, hspace=0.38)
     values, rows = axes["values"], [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
     drawn, summaries, used = [], [], set()
@@ -901,14 +901,14 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0
 # %% [markdown]
 # The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
 # network's output, and at what size? Where the figure is hard to read, the numbers below it help: the first four features (columns)
-# at six training points (rows).
+# at four training points (rows).
 
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(model)
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
-    for x, row in zip(train_x[:6], principal_feature):
+    for x, row in zip(train_x[:4], principal_feature):
         print(f"  x = {x:5.2f}:", "  ".join(f"{value:9.1e}" for value in row[:4]))
 
 # %% [markdown]
