@@ -217,7 +217,7 @@ def show_training(model, log, evaluated_x, evaluated_pred, start, train_x=None, 
     """Draw the losses of a run and the function that it learned; print its final test loss and its dead units."""
     title = f"{layers(model)}, {start}"
     assert log, "the training above stopped before its first step: see what it says"
-    figure, (left, right) = subplots(3.1, columns=2, top=0.65)
+    figure, (left, right) = subplots(2.9, columns=2, top=0.65)
     figure.suptitle(title, y=0.99)
     losses = {}
     for key, style in {
@@ -344,9 +344,9 @@ def compare(linearizations, same_limits=True):
     count = len(linearizations)
     figure, axes = plt.subplot_mosaic(
         [["values", f"features {k}", f"plane {k}"] for k in range(count)],
-        figsize=(WIDE, 0.7 + 2.4 * count), width_ratios=(1, 1.25, 1.15),
+        figsize=(WIDE, 0.7 + 2.25 * count), width_ratios=(1, 1.25, 1.15),
     )
-    height = 0.7 + 2.4 * count
+    height = 0.7 + 2.25 * count
     figure.subplots_adjust(left=0.065, right=0.965, bottom=0.5 / height, top=1 - 0.3 / height, wspace=0.22, hspace=0.38)
     values, rows = axes["values"], [(axes[f"features {k}"], axes[f"plane {k}"]) for k in range(count)]
     drawn, summaries, used = [], [], set()
@@ -378,6 +378,9 @@ def compare(linearizations, same_limits=True):
     draw_bands(values)
     values.text(0.98, 0.98, "a step overshoots", ha="right", va="top", transform=values.transAxes)
     values.text(0.02, 0.02, "hardly learned", transform=values.transAxes)
+    for row in rows[:-1]:
+        for ax in row:
+            ax.set_xlabel("")
     rows[-1][0].set_xlabel("x   (solid: φ₁   dashed: φ₂   grey: φ₃ to φ₁₀)")
     if same_limits and drawn:
         for column in zip(*drawn):
@@ -444,8 +447,8 @@ def show_functions(predictions, starts):
         if edge < 0.9:
             ax.axvspan(edge, 1.04, color=GREY, alpha=0.15, linewidth=0)
             ax.text((edge + 1.04) / 2, -0.9, "no training data", ha="center")
-    spread = np.nanpercentile(np.concatenate(list(predictions.values())), [1, 99])
-    axes[0].set(ylim=(min(-1.1, spread[0] - 0.2), max(1.1, spread[1] + 0.3)))
+    everything = np.concatenate([test_y, *(runs.ravel() for runs in predictions.values())])
+    axes[0].set(ylim=(max(-3, np.nanmin(everything) - 0.3), min(3, np.nanmax(everything) + 0.1)))
     show(figure, f"Functions learned by many networks that differ in their seeds only: {', '.join(predictions)}.")
 
 
@@ -482,9 +485,9 @@ def show_valley(starts):
     }
     counts = [f"{words}: {bad[zone].sum()} of {zone.sum()}" for words, zone in zones.items()]
     show(figure, f"Final test loss against the second singular value before training. Losses above 0.02: {'; '.join(counts)}.")
-    print("final test loss above 0.02")
+    print("networks that end with a test loss above 0.02")
     for words, zone in zones.items():
-        print(f"{words:>35}: {bad[zone].sum():3} of {zone.sum()} networks")
+        print(f"{words:>35}: {bad[zone].sum():3} of {zone.sum()}")
 
 
 # %% [markdown]
@@ -636,7 +639,7 @@ def svd_local_linearization(model, q=10 * width):
     if not J.isfinite().all():
         return J.shape[1], np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
     U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact while q exceeds the rank
-    r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # beyond the rank: rounding errors
+    r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # the rest is rounding
     principal_feature = U[:, :r] * S[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
@@ -899,14 +902,14 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0
 # %% [markdown]
 # The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
 # network's output, and at what size? Where the figure is hard to read, the numbers below it help: the first four features (columns)
-# at six training points (rows).
+# at four training points (rows).
 
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(model)
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
-    for x, row in zip(train_x[:6], principal_feature):
+    for x, row in zip(train_x[:4], principal_feature):
         print(f"  x = {x:5.2f}:", "  ".join(f"{value:9.1e}" for value in row[:4]))
 
 # %% [markdown]
@@ -1129,7 +1132,9 @@ torch.manual_seed(600)
 model.apply(better_init)
 
 log = []
-model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log)
+model, evaluated_x, evaluated_pred = train_model(
+    model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log
+)
 
 # %% tags=["demonstration"]
 title = "better_init, trained on x < 0.4 only"
@@ -1141,7 +1146,7 @@ show_training(model, log, evaluated_x, evaluated_pred, title, ood_train_x, ood_t
 
 # %%
 def train_many(starts, runs=24, seed=0):
-    """Train `runs` copies of `model` from each start (init, train_x, train_y), all at once, as train_model does.
+    """Train `runs` copies of `model` from each start (init, train_x, train_y), all at once.
 
     Returns all the networks before training, and the predictions after it, shape (starts, runs, TEST_N).
     """
@@ -1190,7 +1195,9 @@ show_functions(dict(zip(ends, predictions)), ends)
 
 # %% tags=["demonstration"]
 ood_after = svd_local_linearization(model)
-compare({"one hidden layer, trained": shallow, "better_init, all x": better_after, "better_init, x < 0.4": ood_after})
+compare(
+    {"one hidden layer, trained": shallow, "better_init, all x": better_after, "better_init, x < 0.4": ood_after}
+)
 
 # %% [markdown]
 # ### Question W11
