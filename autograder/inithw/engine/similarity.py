@@ -51,10 +51,7 @@ def near_identical(submissions: Sequence[Submission], given: Sequence[str]) -> l
         given: Code cells of the handout.
     """
     boilerplate = _pieces("\n".join(given))
-    pieces = [
-        _pieces("\n".join(cell.source for cell in submission.cells if not cell.given)) - boilerplate
-        for submission in submissions
-    ]
+    pieces = [_pieces(_own_code(submission)) - boilerplate for submission in submissions]
     holders: dict[int, list[int]] = defaultdict(list)
     for index, own in enumerate(pieces):
         for piece in own:
@@ -69,6 +66,12 @@ def near_identical(submissions: Sequence[Submission], given: Sequence[str]) -> l
         if number >= _FEWEST and number >= _SHARE * min(counts[a], counts[b])
     ]
     return sorted(pairs, key=lambda pair: (-pair.share, -pair.pieces, pair.first, pair.second))
+
+
+def _own_code(submission: Submission) -> str:
+    """What a student wrote or uploaded: cells that the handout does not give, and files beside the notebook."""
+    own = [cell.source for cell in submission.cells if not cell.given]
+    return "\n".join([*own, *(file.text for file in submission.files)])
 
 
 def _pieces(code: str) -> set[int]:
