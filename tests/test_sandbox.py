@@ -7,15 +7,16 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from inithw.engine import execution, slots
 from inithw.engine import sandbox as sandboxes
-from inithw.engine import slots
 from inithw.engine.batch import grade_all
 from inithw.engine.folders import ENTRY_BYTES, exceeds, remove_tree
 from inithw.engine.records import Limits
-from inithw.engine.sandbox import Sandbox, SandboxError
+from inithw.engine.sandbox import Sandbox, SandboxError, Worker
 from inithw.engine.slots import NoSlotError, _in_use, claim_slots, default_jobs, own_processor, processors
 from inithw.homework.definition import HOMEWORK
 
@@ -251,6 +252,49 @@ def test_a_submission_whose_workers_are_all_killed_from_outside_is_not_graded(ta
         record = grader(sandbox, limits=LONG).grade(HONEST).grade
     assert record.status == "infrastructure_error"
     assert "3 workers in a row were lost" in record.message
+
+
+class Watched(Worker):
+    """A worker whose disk the kernel does not bound."""
+
+    def _walls(self):
+        return super()._walls() | {"disk": "down: as in a container"}
+
+
+def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(monkeypatch, tmp_path):
+    looked = set()
+
+    def free_bytes(folder):
+        before, _ = folder in looked, looked.add(folder)
+        return 10 << 20 if before else 50 << 30
+
+    monkeypatch.setattr(execution, "Worker", Watched)
+    monkeypatch.setattr(sandboxes, "_free_bytes", free_bytes)
+    (tmp_path / "homework.py").write_text("import time\ntime.sleep(10 ** 6)")
+    with Sandbox(HOMEWORK.worker) as sandbox:
+        record = grader(sandbox, limits=LONG).grade(tmp_path / "homework.py").grade
+    assert record.status == "infrastructure_error"
+    assert "is full: 10 MB are free" in record.message
+    assert len(looked) == 3
+
+
+@pytest.mark.parametrize("starved", [False, True])
+def test_a_worker_that_other_programs_keep_from_running_is_not_to_blame(monkeypatch, tmp_path, starved):
+    """The kernel's record of waiting is replaced, for it cannot be brought about at will."""
+    deaf = "while True:\n    try: time.sleep(9)\n    except BaseException: pass"
+    (tmp_path / "homework.py").write_text(f"import time\n{deaf}")
+    limits = Limits(notebook_seconds=2, cell_seconds=1, question_seconds=2, total_seconds=20)
+    if starved:
+        monkeypatch.setattr(Worker, "starved_seconds", lambda _self: time.monotonic())
+        monkeypatch.setattr(sandboxes, "_MOST_STARVED", 1.2)
+    with Sandbox(HOMEWORK.worker) as sandbox:
+        record = grader(sandbox, limits=limits).grade(tmp_path / "homework.py").grade
+    if starved:
+        assert record.status == "infrastructure_error"
+        assert "other programs left it no processor time" in record.message
+    else:
+        assert record.status == "graded"
+        assert "no answer within" in record.cells[0].error
 
 
 SUICIDES = {

@@ -19,7 +19,7 @@ from inithw.engine import wire
 from inithw.engine.homework import Homework, Question
 from inithw.engine.records import Cell, CellRun, Evidence, FloatArray, Limits, Submission, Unavailable
 from inithw.engine.reply import MalformedError, Reply
-from inithw.engine.sandbox import GRACE_SECONDS, PATIENCE, Sandbox, SandboxError, Worker, WorkerLost
+from inithw.engine.sandbox import PATIENCE, Sandbox, SandboxError, Worker, WorkerLost
 
 _REPLY_LIMIT = 1 << 20
 _MAX_RUNS = 6
@@ -32,15 +32,7 @@ _DISK_FULL = re.compile(r"\[Errno (27|28)\]")  # file too large, no space left
 
 
 class _Ended(Exception):
-    """The worker is gone or unusable; when it is gone, the cause is `wire.ClosedError` and its exit says why.
-
-    Attributes:
-        lost: The submission is not to blame.
-    """
-
-    def __init__(self, message: str, *, lost: bool = False) -> None:
-        super().__init__(message)
-        self.lost = lost
+    """The worker is gone or unusable; when it is gone, the cause is `wire.ClosedError` and its exit says why."""
 
 
 class _Blamed(Exception):
@@ -101,7 +93,7 @@ def _run(worker: Worker, state: _State) -> None:
     try:
         _Dialogue(worker, state).run()
     except _Ended as ended:
-        worker.end(because="" if isinstance(ended.__cause__, wire.ClosedError) else str(ended), lost=ended.lost)
+        worker.end(because="" if isinstance(ended.__cause__, wire.ClosedError) else str(ended))
         if worker.lost:
             raise WorkerLost(worker.stopped_because) from ended
         state.blame(worker.stopped_because)
@@ -129,6 +121,11 @@ class _State:
         """Start the clock, with the first worker."""
         if self.deadline is None:
             self.deadline = time.monotonic() + self.limits.total_seconds
+
+    def wait_for(self, seconds: float) -> None:
+        """Put the end off by the time in which other programs kept the submission from running."""
+        if self.deadline is not None:
+            self.deadline += seconds
 
     def left(self) -> float:
         """Seconds by the clock that the submission still has."""
@@ -269,29 +266,24 @@ class _Dialogue:
         token = secrets.token_hex(16)
         shapes = [list(array.shape) for array in arrays]
         patience = min(PATIENCE * seconds, most)
-        started, starved = time.monotonic(), self.worker.starved_seconds()
-        until = started + patience + GRACE_SECONDS
         connection = self.worker.connection
         request = {"ask": ask, "token": token, "seconds": seconds, "patience": patience, "shapes": shapes, **details}
-        self.worker.allow(seconds)
+        self.worker.allow(seconds, patience)  # it is ended when that is used up
         try:
-            wire.send_json(connection, request, until)
-            wire.send_floats(connection, *arrays, deadline=until)
+            wire.send_json(connection, request)
+            wire.send_floats(connection, *arrays)
             for _statement in range(_MOST_STATEMENTS):
-                fields = wire.receive_json(connection, _REPLY_LIMIT, until)
+                fields = wire.receive_json(connection, _REPLY_LIMIT)
                 if "at" not in fields or fields.get("token") != token:
                     break
                 self.state.line = _read(lambda: Reply(fields).whole("at"))  # noqa: B023 - called at once
-        except wire.LateError as error:
-            waited = self.worker.starved_seconds() - starved
-            if waited > (time.monotonic() - started) / 2:
-                raise _Ended("other programs left it no processor time", lost=True) from error
-            raise _Ended(f"no answer within {patience:.0f} s") from error
         except wire.WireError as error:
             raise _Ended(str(error)) from error
+        finally:
+            self.state.wait_for(self.worker.waited_seconds())
         if fields.get("token") != token:
             raise _Ended("it answered before it was asked")
-        return Reply(fields, connection, until)
+        return Reply(fields, connection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Limits:
     total_seconds: float = 420
     memory_bytes: int = 3 << 30
     scratch_bytes: int = 64 << 20
-    processes: int = 64
+    processes: int = 16
 
 
 # ---------------------------------------------------------------- what is decided

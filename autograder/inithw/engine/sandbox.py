@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +34,7 @@ _CONTROL_SECONDS = 30
 PATIENCE = 5
 """Seconds by the clock for each second of processor time: a slow or busy machine costs nobody anything."""
 GRACE_SECONDS = 3.0
+_MOST_STARVED = 20  # times as long as a worker may take
 _WATCH_SECONDS = 0.05
 _LOOK_SECONDS = 0.25
 _SHARE_OF_LOOKING = 20  # looking at many files takes a twentieth of a processor at most
@@ -49,6 +51,17 @@ _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}  # real
 
 class SandboxError(Exception):
     """The sandbox itself failed: never the student's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowance:
+    """What a worker may use, and where its clocks stood: processor time used, the judge's clock, time starved."""
+
+    seconds: float = math.inf
+    patience: float = math.inf
+    used: float = 0.0
+    since: float = 0.0
+    starved: float = 0.0
 
 
 class WorkerLost(SandboxError):
@@ -73,7 +86,7 @@ class Worker:
         self._limits = limits
         self._ended = threading.Event()
         self._end_lock = threading.Lock()
-        self._allowed = math.inf, 0.0
+        self._allowance = _Allowance()
         self._used = 0.0
         self.walls: dict[str, str] = {}
         self.stopped_because = ""
@@ -95,7 +108,7 @@ class Worker:
             self.walls = self._walls()
             self._places = self._open_places()
             self._undo = undo.pop_all()
-        threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._keep_watch, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,9 +156,27 @@ class Worker:
             return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)  # clock_getcpuclockid(3)
         return self._used
 
-    def allow(self, seconds: float) -> None:
-        """Let it compute for so long from now; when that is used up, the worker is ended."""
-        self._allowed = self.used_seconds() + seconds + GRACE_SECONDS, seconds
+    def allow(self, seconds: float, patience: float) -> None:
+        """Let it compute from now on; it is ended when `seconds` of processor time are used up, or `patience` seconds
+        by the clock in which it could have run.
+        """
+        self._allowance = _Allowance(seconds, patience, self.used_seconds(), time.monotonic(), self.starved_seconds())
+
+    def waited_seconds(self) -> float:
+        """How long it could have run since `allow` and got no processor."""
+        return max(0.0, self.starved_seconds() - self._allowance.starved)
+
+    def _overdue(self, allowed: _Allowance) -> tuple[str, bool]:
+        """Why its time is over, empty while it is not, and whether other programs have taken it."""
+        if self.used_seconds() > allowed.used + allowed.seconds + GRACE_SECONDS:
+            return f"took longer than {allowed.seconds:.0f} s and was stopped", False
+        passed, patience = time.monotonic() - allowed.since, allowed.patience + GRACE_SECONDS
+        if passed > patience:
+            if passed - self.waited_seconds() > patience:
+                return f"no answer within {allowed.patience:.0f} s", False
+            if passed > _MOST_STARVED * patience:
+                return "other programs left it no processor time", True
+        return "", False
 
     def starved_seconds(self) -> float:
         """How long its threads could have run and got no processor."""
@@ -194,6 +225,12 @@ class Worker:
 
     # ------------------------------------------------------------------ watch
 
+    def _keep_watch(self) -> None:
+        try:
+            self._watch()
+        except Exception as fault:  # unwatched, it could run for ever
+            self.end(f"it could not be watched: {type(fault).__name__}: {fault}", lost=True)
+
     def _watch(self) -> None:
         """End the worker when it has used its time, or has written too much where the kernel does not bound that."""
         limit = self._limits.scratch_bytes
@@ -201,9 +238,9 @@ class Worker:
         at_first = free = _free_bytes(self.scratch)
         next_look = 0.0
         while not self._ended.wait(_WATCH_SECONDS):
-            most, seconds = self._allowed
-            if self.used_seconds() > most:
-                self.end(f"took longer than {seconds:.0f} s and was stopped")
+            reason, lost = self._overdue(self._allowance)
+            if reason:
+                self.end(reason, lost=lost)
             elif watched:
                 now, left = time.monotonic(), _free_bytes(self.scratch)
                 if now < next_look and left > free - limit // 2:
