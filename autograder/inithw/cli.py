@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from inithw import __version__
 from inithw.engine.archive import ArchiveError, file_stem, load_evidence, save_evidence
 from inithw.engine.batch import grade_all
-from inithw.engine.container import container_memory, fitting
+from inithw.engine.container import fitting, usable_memory
 from inithw.engine.grading import Grader, Outcome, judge
 from inithw.engine.homework import Homework
 from inithw.engine.records import Grade, Submission
@@ -154,7 +154,7 @@ def grade(
             sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
             run.settings = load_settings(config)  # the key is read when the workers' ancestor is on its way
             _say_configuration(config, run.settings)
-            grader = Grader(homework, sandbox, run.settings.key, fitting(run.settings.limits, container_memory(), jobs))
+            grader = Grader(homework, sandbox, run.settings.key, fitting(run.settings.limits, usable_memory(), jobs))
             graded = grade_all(grader, paths, jobs=jobs, on_done=run.finished)
             with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
                 for record in records:
@@ -244,7 +244,9 @@ def rescore(
             f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
             _USAGE,
         )
-    homework, settings = _homework(), load_settings(find_config(Path.cwd()))
+    config = find_config(Path.cwd(), [folder])
+    homework, settings = _homework(), load_settings(config)
+    _say_configuration(config, settings)
     grades, damaged = [], []
     for file in files:
         try:

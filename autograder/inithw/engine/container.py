@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,14 @@ def container_memory(process: Path = _PROCESS, mount: Path = _MOUNT) -> int | No
         for text in _texts(place, "memory.max" if unified else "memory.limit_in_bytes")
     ]
     return min((int(text) for text in texts if text.isdigit() and int(text) < _NO_LIMIT), default=None)
+
+
+def usable_memory() -> int | None:
+    """Bytes that this container, or else the whole machine, has; None where the system does not say."""
+    amounts = [container_memory()]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        amounts.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min((amount for amount in amounts if amount is not None), default=None)
 
 
 def container_processors(process: Path = _PROCESS, mount: Path = _MOUNT) -> float | None:
