@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import re
+import sys
 import time
 
 import pytest
@@ -19,14 +20,14 @@ def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:
             shell = GradingShell.instance()
             output = prepare(shell)
             errors = []
-            for cell in cells:
+            for number, cell in enumerate(cells, 1):
                 with output.record(1000) as kept:
                     try:
                         with time_limit(seconds, seconds):
-                            error = shell.run(cell)
+                            failures = shell.run(cell, number)
                     except BaseException as raised:
-                        error = raised
-                errors.append("" if error is None else describe(error))
+                        failures = [shell.explain(raised)]
+                errors.append(describe(failures[0], number) if failures else "")
             os.write(writer, pickle.dumps({"errors": errors, "printed": kept.decode()}))
         os._exit(0)
     os.close(writer)
@@ -147,3 +148,294 @@ def test_what_a_notebook_displays_counts_as_printed(shown, printed):
 def test_an_exception_that_cannot_describe_itself_is_still_described():
     result = run_cells("class Odd(Exception):\n    def __str__(self):\n        raise ValueError\nraise Odd()")
     assert result["errors"] == ["Odd: (no message) (line 4)"]
+
+
+# ---------------------------------------------------------------- a statement that fails costs itself only
+
+FAILING = [
+    "print(torchvision.__version__)",
+    'matplotlib.use("TkAgg")',
+    "print(torch.cuda.get_device_name(0))",
+    'open("/content/drive/MyDrive/x.txt").read()',
+    "assert torch.cuda.is_available()",
+    "assert False, 'look here'",
+    "import matplotlib.pyplot as plt; plt.style.use('seaborn')",
+    "undefined_name",
+    "1 / 0",
+    "raise SystemExit",
+    "raise KeyboardInterrupt",
+    "print('unbalanced'",
+    "print 'of Python 2'",
+    "    oddly = 'indented'",
+    "for k in range(3):\n    1 / 0",
+    "with open('not there') as file:\n    text = file.read()",
+    "if True:\n    raise ValueError",
+    "try:\n    1 / 0\nfinally:\n    pass",
+    "@undefined_decorator\ndef decorated():\n    pass",
+    "def broken(x:\n    return x",
+    "class Broken\n    pass",
+    "text = '''never closed",
+    "x = (1,\n     2",
+    "return 5",
+    "await undefined_coroutine()",
+    "%time 1 / 0",
+    "a, b = 1",
+    "from torch import no_such_name_and_no_module as x; x.y = 1; 1 / 0",
+    "except ValueError:\n    pass",
+    "x = = 1",
+    "<<<<<<< HEAD",
+    "These are notes, not code.",
+    "gnorm = ?",
+    "plt.savefig('/content/drive/MyDrive/figure.png')",
+]
+
+
+@pytest.mark.parametrize("statement", FAILING)
+@pytest.mark.parametrize("place", ["above", "between", "below", "everywhere"])
+def test_a_statement_that_fails_costs_itself_only(statement, place):
+    lines = {
+        "above": [statement, "first = 1", "import math"],
+        "between": ["first = 1", statement, "import math"],
+        "below": ["first = 1", "import math", statement],
+        "everywhere": [statement, "first = 1", statement, "import math", statement],
+    }[place]
+    cell = "\n".join([*lines, "", "def second():", "    return math.floor(first + 1.5)"])
+    result = run_cells("import torch", cell, "print(first, second())")
+    assert (result["errors"][2], result["printed"]) == ("", "1 2\n")
+    assert result["errors"][1] or (statement.startswith(" ") and place == "above")  # IPython takes the indent away
+
+
+@pytest.mark.parametrize(
+    "magic", ["%%time", "%%capture", "%%capture out", "%%prun", "%%memit", "%%wandb", "%%capture\n%%time"]
+)
+def test_within_a_cell_magic_too_and_the_line_is_that_of_the_whole_cell(magic):
+    result = run_cells(f"{magic}\nfirst = 1\n1 / 0\nsecond = 2", "print(first, second)")
+    line = magic.count("\n") + 3
+    assert result["errors"] == [f"ZeroDivisionError: division by zero (line {line})", ""]
+    assert result["printed"] == "1 2\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        ("\n\n1 / 0", 3),
+        ("# a comment\n\ndef f(x:\n    pass\n\n1 / 0", 3),
+        ("a = 1\n%matplotlib inline\n1 / 0", 3),
+        ("a = '''\ntext\n'''\n1 / 0", 4),
+        ("a = 1\nb = (1,\n\nc = 2\n1 / 0", 2),
+        ("def f():\n    1 / 0\n\nf()", 4),
+    ],
+)
+def test_the_line_of_the_first_failure_is_named(cell, line):
+    assert run_cells(cell)["errors"][0].endswith(f"(line {line})")
+
+
+def test_what_follows_from_a_failure_names_the_first_cause():
+    result = run_cells("he = missing(1)\nkept = 1", "better = he + 1", "print(better)", "print(kept)")
+    assert result["errors"][0] == "NameError: name 'missing' is not defined (line 1)"
+    first = "cell 1, line 1: NameError: name 'missing' is not defined"
+    assert result["errors"][1:] == [f"{first} (so 'he' is missing here)", f"{first} (so 'better' is missing here)", ""]
+
+
+def test_a_name_that_a_damaged_function_would_have_bound_names_the_damage():
+    result = run_cells("x = 1\ndef he(w:\n    pass\n", "he(3)")
+    assert result["errors"][1].startswith("cell 1, line 2: SyntaxError")
+
+
+def test_the_statements_after_one_that_took_too_long_can_be_run_too():
+    shell_says = run_cells("a = 1\nwhile True: pass\nb = 2", "print(a)", "print(b)", seconds=0.5)
+    assert shell_says["errors"][0].startswith("took longer than")
+    assert shell_says["errors"][2].startswith("cell 1, line 3") or "b" in shell_says["errors"][2]
+
+
+def test_an_expression_at_the_end_is_shown_and_star_imports_decorators_and_shell_lines_work():
+    cell = "from math import *\nimport functools\n1 / 0\n!ls\nfiles = !ls\n@functools.lru_cache\ndef two():\n    return floor(pi) - 1\ntwo()"
+    assert run_cells(cell)["printed"].endswith("2\n")
+
+
+# ---------------------------------------------------------------- IPython
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%cd /content", "%cd", "%cd -", "%pushd /tmp", "%popd", "%dhist", "%alias ll2 ls -l", "%bookmark here", "%history",
+        "%history -n 1-3", "%rerun", "%recall", "%save x 1", "%pwd", "%ls", "%env", "%env A=1", "%lsmagic", "%who", "%whos",
+        "%pdb on", "%debug", "%edit", "%xmode Plain", "%colors NoColor", "%precision 3", "%page", "%rehashx", "%notebook x",
+        "%pylab inline", "%autoreload 2", "%load_ext nothing", "%reload_ext autoreload", "%tensorboard --logdir x",
+        "%lprun -f f f()", "%memit 1", "%timeit 1", "%time 1", "%prun 1", "%run nothing.py", "%sx ls", "%system ls", "%macro a 1",
+        "%config InlineBackend.figure_format = 'retina'", "%config Completer.use_jedi = False", "%logstart", "%tb", "%quickref",
+        "get_ipython().magic('matplotlib inline')", "get_ipython().magic('%cd /content')", "get_ipython().system('ls')",
+        "get_ipython().run_line_magic('matplotlib', 'widget')", "get_ipython().run_cell_magic('bash', '', 'ls')",
+        "x = !ls", "x = %pwd", "!!ls", "print?", "?print", "print??",
+        "import asyncio\nawait asyncio.sleep(0)", "import asyncio\nasyncio.run(asyncio.sleep(0))",
+        "import asyncio\nasyncio.get_event_loop().run_until_complete(asyncio.sleep(0))",
+        "import asyncio\nawait asyncio.to_thread(print, 1)",
+        "import nest_asyncio, asyncio\nnest_asyncio.apply()\nasyncio.run(asyncio.sleep(0))",
+        "import asyncio\nasync def f():\n    return 1\nx = await f()\nawait asyncio.gather(f(), f())",
+        "breakpoint()", "import pdb; pdb.set_trace()", "import pdb; pdb.Pdb().set_trace()", "import ipdb; ipdb.set_trace()",
+        "from IPython.core.debugger import set_trace; set_trace()", "import IPython; IPython.embed()", "import code; code.interact()",
+        "from IPython.core.debugger import Pdb; Pdb().set_trace()",
+        "import IPython; IPython.get_ipython().run_line_magic('gui', 'qt')",
+        "import subprocess; subprocess.run(['pip', 'install', 'x'], check=True)",
+        "import subprocess, sys; subprocess.check_call([sys.executable, '-m', 'pip', 'install', 'x'])",
+        "import subprocess; subprocess.check_output('ls', shell=True).decode().split()",
+        "import subprocess; print(subprocess.getoutput('nvidia-smi'))",
+        "import subprocess\nwith subprocess.Popen(['ls'], stdout=-1, text=True) as p:\n    out, err = p.communicate()",
+        "import os; os.system('pip install x'); os.popen('ls').read()",
+    ],
+)  # fmt: skip
+def test_ipython_and_programs_cost_nothing_and_say_nothing(line):
+    result = run_cells(f"before = 1\n{line}\nafter = 2", "print(before + after)")
+    allowed = ("SystemExit", "ModuleNotFoundError") if "%run" in line else ()
+    assert result["printed"] == "3\n"
+    assert result["errors"][0] == "" or result["errors"][0].startswith(allowed) or "%run" in line
+    assert "/usr/" not in result["errors"][0]
+
+
+@pytest.mark.parametrize(
+    "magic",
+    [
+        "%%memit",
+        "%%wandb",
+        "%%heat",
+        "%%snakeviz",
+        "%%mprun -f f",
+        "%%lprun -f f",
+        "%%time",
+        "%%capture",
+        "%%ipytest",
+        "%%debug",
+    ],
+)
+def test_cell_magics_that_run_their_cell_do(magic):
+    assert run_cells(f"{magic}\nmade = 5", "print(made)")["printed"] == "5\n"
+
+
+@pytest.mark.parametrize(
+    "magic",
+    [
+        "%%sql",
+        "%%R",
+        "%%bash",
+        "%%html",
+        "%%javascript",
+        "%%latex",
+        "%%script perl",
+        "%%cython",
+        "%%bigquery x",
+        "%%skip",
+        "%%python2",
+    ],
+)
+def test_cell_magics_of_other_languages_do_not(magic):
+    assert run_cells(f"{magic}\nselect = 1", "print(1)") == {"errors": ["", ""], "printed": "1\n"}
+
+
+def test_a_file_written_to_a_folder_that_is_not_here_can_be_imported(tmp_path):
+    cells = "%%writefile /content/drive/helpers2.py\none = 1", "import helpers2\nprint(helpers2.one)"
+    assert run_cells(*cells, folder=tmp_path) == {"errors": ["", ""], "printed": "1\n"}
+
+
+# ---------------------------------------------------------------- packages, devices
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import seaborn as sns\npalette = sns.color_palette('deep')[0]",
+        "import torchvision\nprint(torchvision.__version__)\nassert torchvision.__version__ >= '0.10'",
+        "import torchvision\nmajor = int(torchvision.__version__.split('.')[0])",
+        "from packaging import version\nimport torchtext\nversion.parse(torchtext.__version__)",
+        "import wandb\nx = wandb.config.lr * 2 + 1 - 3 / 4\ny = 2 ** wandb.config['a'][0]\nz = -wandb.run.step",
+        "import wandb\nif wandb.run.step > 3 or wandb.run.step <= 2:\n    pass",
+        "import pytorch_lightning as pl\nclass Net(pl.LightningModule):\n    def __init__(self):\n        super().__init__()\nNet()",
+        "import timm\nclass Block(timm.layers.Mlp):\n    pass\nBlock()",
+        "from beartype import beartype\n@beartype\ndef f(x):\n    return x\nassert f(3) == 3",
+        "from numba import jit\n@jit(nopython=True)\ndef f(x):\n    return x\nassert f(3) == 3",
+        "import os\nfrom google.colab import userdata\nos.environ['KEY'] = userdata.get('KEY')",
+        "import os\nfrom dotenv import dotenv_values\nos.environ['KEY'] = dotenv_values()['KEY']",
+        "from jaxtyping import Float\ndef f(x: Float[object, 'n']) -> Float[object, 'n'] | None:\n    return x\nassert f(3) == 3",
+        "from IPython.core.display import display, HTML\ndisplay(HTML('x'))",
+        "from scipy.integrate import simps, trapezoid\ntrapezoid([1, 2])",
+        "from collections import Iterable",
+        "from torch.utils.data import DataLoader, SomethingOfAnotherYear\nDataLoader([1])",
+        "from torch._six import string_classes",
+        "import numpy as np\nx = np.float(3) + np.trapz([1, 2]) + np.product([1, 2])",
+        "from tqdm.notebook import tqdm, trange\nassert [k for k in tqdm(range(3))] == [0, 1, 2]\nlist(trange(3))",
+        "import tqdm.notebook as tq\nbar = tq.tqdm(total=3)\nbar.update(1)\nbar.close()",
+        "from tqdm import tqdm_notebook\nlist(tqdm_notebook(range(3)))",
+        "from tqdm.autonotebook import tqdm\nlist(tqdm(range(3)))",
+        "from torch.utils.tensorboard import SummaryWriter\nw = SummaryWriter('runs')\nw.add_scalar('a', 1.0, 2)\nw.close()",
+        "from torch.utils.tensorboard import SummaryWriter\nwith SummaryWriter() as w:\n    w.add_histogram('a', [1.0], 2)",
+        "from tensorboardX import SummaryWriter\nSummaryWriter().add_scalar('a', 1.0, 2)",
+        "import ipywidgets as widgets\nfrom ipywidgets import interact\n@interact(x=3)\ndef f(x=1):\n    return x",
+        "import plotly.express as px\nfig = px.line(x=[1], y=[2])\nfig.update_layout(title='x').show()",
+        "import einops.layers.torch as el\nassert isinstance(1, el.Rearrange) is False",
+        "from loguru import logger\nlogger.info('x')\n@logger.catch\ndef f():\n    return 1\nassert f() == 1",
+        "try:\n    import einops\nexcept ImportError:\n    import subprocess, sys\n    subprocess.check_call([sys.executable, '-m', 'pip', 'install', 'einops'])\n    import einops",
+        "import absent_one.two.three as t\nt.four(5).six[7] += 8",
+        "import absent_one\nf'{absent_one.a:.3f} {absent_one.b}' + str(absent_one.c) + '%s' % absent_one.d()",
+        "import absent_one\nfor a in absent_one.b():\n    1 / 0\nlen(absent_one.c), list(absent_one.d), 3 in absent_one.e",
+        "import absent_one\nasync def f():\n    async with absent_one.a() as b:\n        await b.c()\nawait f()",
+        "import absent_one\nfloat(absent_one.a), int(absent_one.b()), range(absent_one.c())",
+    ],
+)
+def test_what_is_missing_behaves(cell, tmp_path):
+    result = run_cells(cell, "print(7)", folder=tmp_path)
+    assert result == {"errors": ["", ""], "printed": "7\n"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import timm_x\nimport torch.nn as nn\nmodel = nn.Sequential(timm_x.layers.Mlp(3))", "it uses timm_x, which"),
+        ("import timm_x\nmodel = timm_x.create_model('mlp')\nmodel.weight.shape[0].no + []\nraise ValueError(model[0])", "timm_x"),
+        ("from fastai_x.vision.all import *\nlearn = cnn_learner()", "cell 1, line 1: fastai_x is needed, which"),
+        ("import pandas as pd\nprint(pd.DataFrame({'a': [1]}).to_markdown())", "tabulate is needed, which"),
+    ],
+)  # fmt: skip
+def test_what_depends_on_a_missing_package_says_so(cell, said):
+    error = run_cells(cell)["errors"][0]
+    assert said in error
+    assert "the grading machine does not have" in error
+    assert "Absent" not in error
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "torch.set_default_device('cuda')", "torch.set_default_device('mps')", "torch.set_default_device(torch.device('cuda:0'))",
+        "torch.set_default_tensor_type('torch.cuda.FloatTensor')", "torch.set_default_dtype(torch.float64)",
+        "torch.cuda.synchronize()", "torch.cuda.empty_cache()", "torch.cuda.manual_seed_all(1)", "torch.backends.cudnn.benchmark = True",
+        "layer = torch.compile(nn.Linear(2, 3))", "layer = nn.Linear(2, 3)\nlayer.compile()",
+        "@torch.compile\ndef f(x):\n    return x\nf(torch.zeros(2))", "@torch.compile(mode='max-autotune')\ndef f(x):\n    return x",
+        "layer = nn.Linear(2, 3).double()", "x = torch.zeros(3).pin_memory()", "x = torch.zeros(3).to('cuda', non_blocking=True)",
+        "for b in DataLoader(list(range(8)), num_workers=2, persistent_workers=True, prefetch_factor=2, pin_memory=True):\n    pass",
+        "for b in DataLoader(list(range(8)), 4, True, None, None, 2, None, True):\n    pass",
+        "with torch.device('cuda'):\n    x = torch.zeros(3)", "x = torch.zeros(3, device=torch.device('cuda', 0))",
+    ],
+)  # fmt: skip
+def test_devices_and_compilers_that_are_not_here_cost_nothing(cell):
+    first = "import torch\nfrom torch import nn\nfrom torch.utils.data import DataLoader"
+    later = "print(nn.Linear(2, 3)(torch.ones(1, 2)).shape[1], torch.zeros(2).device)"
+    assert run_cells(first, cell, later) == {"errors": ["", "", ""], "printed": "3 cpu\n"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("from torch import no_such_name", None),
+        ("import json\njson.loads(open(json.__file__).read())", None),
+        ("import torch\ntorch.load(torch.__file__ + 'x')", None),
+        ("import os\nopen(os.path.abspath('mine.txt'))", "mine.txt"),
+        ("open('/content/drive/MyDrive/x.txt')", "/content/drive/MyDrive/x.txt"),
+        ("import os\nopen(os.path.expanduser('~/x.txt'))", "x.txt"),
+        ("import sys\nraise ValueError(sys.executable, sys.prefix)", None),
+    ],
+)
+def test_no_message_shows_a_path_of_the_grading_machine(cell, kept):
+    error = run_cells(cell)["errors"][0]
+    for path in (os.getcwd(), sys.prefix, sys.base_prefix, os.path.expanduser("~")):
+        assert path == "/" or path not in error
+    assert kept is None or kept in error

@@ -1,38 +1,62 @@
-"""Run notebook cells with IPython's semantics, each tolerated on its own.
-
-What a grading machine has not got (a shell, pip, a browser, Colab, a GPU, a third-party package) is answered with
-something harmless, so that it costs none of the answers around it.
-"""
+"""Run notebook cells with IPython's semantics, statement by statement: one that fails costs itself only."""
 
 from __future__ import annotations
 
-import builtins
+import ast
+import asyncio
 import contextlib
-import getpass
-import importlib.abc
-import importlib.machinery
+import inspect
 import io
+import itertools
 import os
 import re
 import signal
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
-from torch.overrides import TorchFunctionMode
 from traitlets import Type
 from traitlets.config import Config
 
+from inithw.engine.worker import statements
+from inithw.engine.worker.standins import (
+    AbsentFinder,
+    OnCpu,
+    Usage,
+    imported,
+    install,
+    missing_package,
+    wants_accelerator,
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 MESSAGE_LIMIT = 300
-_PROCESS_MAGICS = {"bash", "sh", "script", "system", "sx", "!", "!!", "perl", "ruby", "python2", "cmd"}
-_INERT_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv", "matplotlib", "gui", "load_ext", "reload_ext"}
-_NO_ACCELERATOR = re.compile(r"\b(CUDA|NVIDIA|mps|xpu)\b", re.IGNORECASE)
+_PROCESS_MAGICS = _words("bash sh script system sx ! !! perl ruby python python2 python3 pypy cmd")
+# They install, change folders, ask the history or open what is not here: nothing of an answer.
+_INERT_MAGICS = _words(
+    """
+    pip conda mamba micromamba uv matplotlib gui load_ext reload_ext unload_ext cd pushd popd dirs dhist bookmark alias
+    unalias rehashx history hist rerun recall rep pastebin notebook save edit ed debug pdb page tb load loadpy
+    logstart logstop logon logoff logstate killbgscripts
+    """
+)
+_RUN_THEIR_CODE = {"time", "timeit", "prun", "run"}
+_HOLD_NO_PYTHON = _words("R sql bigquery cu cython julia octave matlab mermaid skip cpp js javascript shell")
+_OUT_OF_MEMORY = re.compile("can't allocate memory")
+_IMPORTED_FROM = re.compile(r" \((?:/|[A-Za-z]:\\|unknown location)[^)]*\)$")
+_PATH = re.compile(r"(?<![\w.])/[^\s'\":,;()<>|]+")
+_HOME = os.path.expanduser("~")
 
 
 class TimeLimitReached(BaseException):
@@ -98,66 +122,6 @@ class Output(io.TextIOWrapper):
             self._bytes.limit = 0
 
 
-class Absent(types.ModuleType):
-    """Stands for a module that is not installed: any attribute, call, iteration or context does nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Absent(name)
-
-    def __call__(self, *arguments: Any, **_options: Any) -> Any:  # noqa: D102
-        # tqdm(range(9)), jaxtyped(function): whatever wraps its first argument hands it back
-        first = arguments[0] if arguments else None
-        wraps = callable(first) or (hasattr(first, "__iter__") and not isinstance(first, str | Absent))
-        return first if wraps else Absent("result")
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __bool__(self) -> bool:
-        return False
-
-
-class _AbsentFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Last in line: finds the modules that a cell has failed to import, and loads a stand-in."""
-
-    def __init__(self) -> None:
-        self.roots: set[str] = set()
-
-    def find_spec(self, name: str, _path: Any, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if any(name == root or name.startswith(root + ".") for root in self.roots):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return Absent(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        return None
-
-
-class _OnCpu(TorchFunctionMode):
-    """Runs on the CPU what asks for a GPU: `.cuda()`, `.to("cuda")`, `device="cuda"`, also within modules."""
-
-    def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (torch.Tensor.cuda, torch.Tensor.xpu):
-            return args[0]
-        args = tuple(map(_cpu_for_gpu, args))
-        return function(*args, **{name: _cpu_for_gpu(value) for name, value in (kwargs or {}).items()})
-
-
-def _cpu_for_gpu(value: Any) -> Any:
-    accelerator = isinstance(value, str | torch.device) and str(value).startswith(("cuda", "mps", "xpu"))
-    return "cpu" if accelerator else value
-
-
 class _Publisher(DisplayPublisher):
     """Prints what a notebook would show, as far as it is text."""
 
@@ -166,6 +130,43 @@ class _Publisher(DisplayPublisher):
         if shown.startswith("<IPython."):  # the name of an object whose text comes in another format
             shown = next((text for kind, text in data.items() if kind.startswith("text/") and text is not shown), shown)
         print(shown)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failure:
+    """A statement that failed, or a call of a function of the student's.
+
+    Attributes:
+        error: What it raised.
+        cell: Number of the code cell, 0 where it is not known.
+        line: Line in that cell, counted from 1, or 0.
+        packages: Absent packages that it used.
+        cause: The first failure, for which this one only follows.
+    """
+
+    error: BaseException
+    cell: int = 0
+    line: int = 0
+    packages: tuple[str, ...] = ()
+    cause: Failure | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that was missing, if that is what failed."""
+        missing = isinstance(self.error, NameError) and not isinstance(self.error, UnboundLocalError)
+        return (self.error.name or "") if missing and isinstance(self.error, NameError) else ""
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it asked for more than there is: Python and NumPy, or torch."""
+        return isinstance(self.error, MemoryError) or (
+            isinstance(self.error, RuntimeError) and _OUT_OF_MEMORY.search(str(self.error)) is not None
+        )
+
+    @property
+    def ends_the_cell(self) -> bool:
+        """Whether no further statement of the cell should run."""
+        return isinstance(self.error, TimeLimitReached) or self.out_of_memory
 
 
 class GradingShell(InteractiveShell):
@@ -180,8 +181,15 @@ class GradingShell(InteractiveShell):
         config.InteractiveShell.autoindent = False
         self.user_main = types.ModuleType("__main__")
         super().__init__(config=config, user_module=self.user_main)
-        self.absent = _AbsentFinder()
-        self.on_cpu: _OnCpu | None = None
+        self.db: dict[str, Any] = {}  # not a folder of the machine's
+        self.absent = AbsentFinder()
+        self.after_statement: Callable[[int], None] = lambda line: None
+        self._on_cpu: OnCpu | None = None
+        self._unmade: dict[str, Failure] = {}  # names that a failed statement would have bound
+        self._files: dict[str, int] = {}  # the compiler's names of cells, and their numbers
+        self._failures: list[Failure] = []
+        self._cell = self._depth = self._start = self.resume = 0
+        self._skip: frozenset[int] = frozenset()
 
     # -- no processes, no installs: said to succeed
     def system(self, cmd: str) -> None:  # noqa: D102
@@ -192,15 +200,40 @@ class GradingShell(InteractiveShell):
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:  # noqa: D102
         return SList() if split else ""
 
+    def magic(self, arg_s: str) -> Any:
+        """What IPython had up to version 8, and old notebooks call."""
+        name, _, line = arg_s.lstrip("%").partition(" ")
+        return self.run_line_magic(name, line, 2)
+
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:  # noqa: D102
         if magic_name in _INERT_MAGICS | _PROCESS_MAGICS or self.find_line_magic(magic_name) is None:
             return None
-        return super().run_line_magic(magic_name, line, _stack_depth + 1)
+        if magic_name == "timeit":
+            line = f"-n1 -r1 {line}"
+        try:
+            return super().run_line_magic(magic_name, line, _stack_depth + 1)
+        except Exception:
+            if magic_name in _RUN_THEIR_CODE:
+                raise
+            return None
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:  # noqa: D102
-        if magic_name in _PROCESS_MAGICS or self.find_cell_magic(magic_name) is None:
+        known = self.find_cell_magic(magic_name) is not None
+        if magic_name in _PROCESS_MAGICS or (not known and magic_name in _HOLD_NO_PYTHON):
             return None
-        return super().run_cell_magic(magic_name, line, cell)
+        above = sys._getframe(1).f_lineno  # so that errors inside name their line in the whole cell
+        if magic_name in ("time", "prun", "debug") or not known:
+            return self.run_cell("\n" * above + cell) and None
+        if magic_name == "capture":
+            return super().run_cell_magic(magic_name, line, "\n" * above + cell)
+        if magic_name == "timeit":
+            return super().run_cell_magic(magic_name, f"-n1 -r1 {line}", cell)
+        if magic_name in ("writefile", "file") and not Path(line.split()[-1]).parent.is_dir():
+            line = line.replace(
+                line.split()[-1], Path(line.split()[-1]).name
+            )  # "/content/x.py": the folder is not here
+        with contextlib.suppress(Exception):
+            return super().run_cell_magic(magic_name, line, cell)
 
     # -- errors are reported by `run`, not printed
     def showtraceback(self, *_: Any, **__: Any) -> None:  # noqa: D102
@@ -215,32 +248,173 @@ class GradingShell(InteractiveShell):
     def ask_exit(self) -> None:  # noqa: D102
         return None
 
-    def run(self, source: str) -> BaseException | None:
-        """Run one cell; the exception that ended it, or None.
+    # -- one statement after the other
+    def run(self, source: str, number: int = 0, start: int = 0, skip: frozenset[int] = frozenset()) -> list[Failure]:
+        """Run one cell: what failed, in order of lines.
 
-        A failed import of a package that is not installed is repeated with a stand-in, and a cell that fails for want
-        of a GPU on the CPU, so that the rest of the cell counts. (Not before it fails: `try: import x` must see the
-        truth.)
+        Afterwards `resume` is the line of the statement to go on with, where the cell was ended before its end, or 0.
+
+        Args:
+            source: The cell.
+            number: Its number, for messages.
+            start: The first line to run.
+            skip: Lines whose statements are left out.
         """
-        while True:
-            error = self._run_once(source)
-            missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            if missing and missing not in self.absent.roots:
-                self.absent.roots.add(missing)
-            elif self.on_cpu is None and _wants_accelerator(error):
-                self.on_cpu = _OnCpu()
-                self.on_cpu.__enter__()  # for good: functions of this cell are called later
+        self._cell, self._start, self._skip, self.resume, self._failures = number, start, skip, 0, []
+        self.execution_count = number  # part of the name under which the compiler files the cell
+        self.run_cell(source, store_history=False)
+        return sorted(self._failures, key=lambda failure: failure.line)
+
+    def explain(self, error: BaseException, packages: tuple[str, ...] = ()) -> Failure:
+        """The failure behind an error that code of the student's raised: where, and for which first cause."""
+        cell, line = self._place(error)
+        found = Failure(error, cell, line, packages)
+        cause = self._unmade.get(found.name) or (self._unmade.get("*") if found.name else None)
+        return Failure(error, cell, line, packages, cause and (cause.cause or cause))
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Translate a cell to Python without its damaged statements; every line keeps its number."""
+        if raw_cell.lstrip().startswith("%%"):
+            return self._translated(raw_cell)
+        code, damages = statements.translate(raw_cell, self._translated)
+        for damage in damages:
+            if damage.line >= self._start and damage.line not in self._skip:
+                self._fail(
+                    Failure(damage.error, self._cell, damage.error.lineno or damage.line),
+                    statements.bound_in(damage.source),
+                )
+        return code
+
+    def _translated(self, source: str) -> str:
+        blank = len(list(itertools.takewhile(lambda line: not line.strip(), source.split("\n"))))
+        return "\n" * blank + str(super().transform_cell(source))
+
+    def should_run_async(self, *_: Any, **__: Any) -> bool:
+        """Never as a whole: a statement that awaits gets a loop for itself."""
+        return False
+
+    async def run_ast_nodes(
+        self,
+        nodelist: list[ast.stmt],
+        cell_name: str,
+        interactivity: str = "last_expr",
+        compiler: Any = compile,
+        result: Any = None,
+    ) -> bool:
+        """Run the statements of a cell, each whatever became of the others; whether one failed."""
+        self._files[cell_name] = self._cell
+        before = len(self._failures)
+        self._depth += 1
+        try:
+            for node in nodelist:
+                if self._depth == 1 and (node.lineno < self._start or node.lineno in self._skip):
+                    continue
+                if self._failures[before:] and self._failures[-1].ends_the_cell:
+                    self.resume = node.lineno if self._depth == 1 else 0
+                    break
+                shown = interactivity != "none" and node is nodelist[-1] and isinstance(node, ast.Expr)
+                self._run_statement(node, cell_name, compiler, "single" if shown else "exec")
+        finally:
+            self._depth -= 1
+        failures = self._failures[before:]
+        if failures and result is not None:
+            result.error_in_exec = failures[0].error
+        return bool(failures)
+
+    def _run_statement(self, node: ast.stmt, cell_name: str, compiler: Any, mode: str) -> None:
+        usage = Usage()
+        try:
+            error = self._attempt(node, cell_name, compiler, mode)
+            while error is not None and self.remedy(error):
+                error = self._attempt(node, cell_name, compiler, mode)
+            if isinstance(error, ImportError) and isinstance(node, ast.ImportFrom):
+                error = self._import_each(node, error)
+        finally:
+            packages = usage.close()
+        names = statements.bound_names(node)
+        if error is None:
+            for name in names:
+                self._unmade.pop(name, None)
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and node.module:
+                self._note_star(node)
+        else:
+            failure = self.explain(error, packages)
+            self._fail(Failure(error, self._cell, failure.line or node.lineno, packages, failure.cause), names)
+        self.after_statement(node.lineno)
+
+    def _attempt(self, node: ast.stmt, cell_name: str, compiler: Any, mode: str) -> BaseException | None:
+        try:
+            module = ast.Interactive([node]) if mode == "single" else ast.Module([node], [])
+            with compiler.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+                code = compiler(module, cell_name, mode)
+            if code.co_flags & inspect.CO_COROUTINE:
+                _loop().run_until_complete(eval(code, self.user_global_ns, self.user_ns))
             else:
-                return error
+                exec(code, self.user_global_ns, self.user_ns)
+        except BaseException as error:
+            return error
+        return None
 
-    def _run_once(self, source: str) -> BaseException | None:
-        result = self.run_cell(source, store_history=False)
-        return result.error_before_exec or result.error_in_exec
+    def remedy(self, error: BaseException) -> bool:
+        """Put a stand-in in the place of what was missing; whether another attempt makes sense.
+
+        Not before something fails: `try: import x` must see the truth.
+        """
+        if self.absent.admit(error):
+            return True
+        if self._on_cpu is None and wants_accelerator(error):
+            self._on_cpu = OnCpu()
+            self._on_cpu.__enter__()  # for good: functions of this cell are called later
+            return True
+        return False
+
+    def _import_each(self, node: ast.ImportFrom, error: BaseException) -> BaseException | None:
+        """Import the names that are there, and put stand-ins for those that this version has not got."""
+        if not node.module or node.level or node.names[0].name == "*":
+            return error
+        try:
+            found = {alias.asname or alias.name: imported(node.module, alias.name) for alias in node.names}
+        except BaseException:
+            return error
+        self.user_ns.update(found)
+        return None
+
+    def _note_star(self, node: ast.ImportFrom) -> None:
+        """Everything missing later may have been meant to come from a package that is not here."""
+        module = node.module or ""
+        if any(module == root or module.startswith(root + ".") for root in self.absent.roots):
+            missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
+            self._unmade.setdefault("*", Failure(missing, self._cell, node.lineno))
+
+    def _fail(self, failure: Failure, names: set[str]) -> None:
+        self._failures.append(failure)
+        for name in names:
+            self._unmade[name] = failure
+
+    def _place(self, error: BaseException) -> tuple[int, int]:
+        """Cell and line of the outermost statement of the student's that an error went through."""
+        if isinstance(error, SyntaxError) and (error.filename or "") in self._files:
+            return self._files[error.filename or ""], error.lineno or 0
+        frame = error.__traceback__
+        while frame is not None:
+            cell = self._files.get(frame.tb_frame.f_code.co_filename)
+            if cell is not None:
+                return cell, frame.tb_lineno
+            frame = frame.tb_next
+        return 0, 0
 
 
-def _wants_accelerator(error: BaseException | None) -> bool:
-    # torch raises AssertionError when built without CUDA, RuntimeError when there is no driver or no MPS
-    return isinstance(error, AssertionError | RuntimeError) and _NO_ACCELERATOR.search(str(error)) is not None
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        with contextlib.suppress(DeprecationWarning):
+            loop = asyncio.get_event_loop()
+            if not loop.is_closed():
+                return loop
+    except RuntimeError:  # none yet, or asyncio.run has put it away
+        pass
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 def prepare(shell: GradingShell) -> Output:
@@ -248,36 +422,54 @@ def prepare(shell: GradingShell) -> Output:
     output = Output()
     vars(sys).update(dict.fromkeys(["stdout", "stderr", "__stdout__", "__stderr__"], output))
     sys.stdin = io.StringIO()
-    builtins.input = lambda prompt="": ""
-    vars(getpass).update(getpass=builtins.input, getuser=lambda: "student")
-    sys.modules["otter"] = Absent("otter")  # local checks have no say here, whether Otter is installed or not
     sys.modules["__main__"] = shell.user_main
     sys.argv = [""]
     sys.path.insert(0, "")  # as in a kernel: a cell may write a module that the next imports
-    os.chdir = lambda path: None  # "/content/drive" is not here, and nothing is lost by that
-    sys.meta_path.append(shell.absent)
     os.environ["MPLBACKEND"] = "Agg"
+    shell.absent = install()
     return output
 
 
-def describe(error: BaseException) -> str:
-    """One line for the student: exception name, message, and the line of the cell where it arose."""
+def describe(failure: Failure, of_cell: int | None = None) -> str:
+    """One line for the student: the first cause, and where it arose.
+
+    Args:
+        failure: What failed.
+        of_cell: The cell that the line is shown beside: its own number is left out.
+    """
+    if failure.cause is not None:
+        first = failure.cause
+        return f"cell {first.cell}, line {first.line}: {_said(first)} (so {failure.name!r} is missing here)"
+    line = f"line {failure.line}"
+    place = line if failure.cell in (0, of_cell) else f"cell {failure.cell}, {line}"
+    return _said(failure) + (f" ({place})" if failure.line else "")
+
+
+def _said(failure: Failure) -> str:
+    error = failure.error
+    packages = failure.packages
+    if absent := missing_package(error):
+        return f"{absent} is needed, which the grading machine does not have"
     try:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
     except BaseException:
         message = "(no message)"
-    line = _line_in_cell(error)
-    where = f" (line {line})" if line else ""
     name = "" if isinstance(error, TimeLimitReached) else f"{type(error).__name__}: "
-    return f"{name}{message[:MESSAGE_LIMIT]}".strip().removesuffix(":") + where
+    said = f"{name}{without_paths(message)[:MESSAGE_LIMIT]}".strip().removesuffix(":")
+    uses = f"; it uses {' and '.join(packages)}, which the grading machine does not have" if packages else ""
+    return said + uses
 
 
-def _line_in_cell(error: BaseException) -> int:
-    if isinstance(error, SyntaxError):
-        return error.lineno or 0
-    frame = error.__traceback__
-    while frame is not None:
-        if "ipython-input" in frame.tb_frame.f_code.co_filename:
-            return frame.tb_lineno  # of this cell, even if the error arose in a function of another
-        frame = frame.tb_next
-    return 0
+def without_paths(message: str) -> str:
+    """Leave out where things lie on this machine; paths of the student's own stay."""
+    roots = {
+        os.path.abspath(path) for path in (*sys.path, sys.prefix, sys.base_prefix, _HOME, os.getcwd()) if path != "/"
+    }
+
+    def shortened(match: re.Match[str]) -> str:
+        path = os.path.abspath(match[0])
+        return (
+            os.path.basename(path) if any(path == root or path.startswith(root + "/") for root in roots) else match[0]
+        )
+
+    return _PATH.sub(shortened, _IMPORTED_FROM.sub("", message))
