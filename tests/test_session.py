@@ -44,7 +44,8 @@ class Peer:
             {"ask": ask, "token": "t", "seconds": 5, "patience": 5, "shapes": shapes, "number": 1, **details},
         )
         wire.send_floats(self.connection, *arrays)
-        reply = wire.receive_json(self.connection, 1 << 20, time.monotonic() + 10)
+        while "at" in (reply := wire.receive_json(self.connection, 1 << 20, time.monotonic() + 10)):
+            continue
         assert reply.pop("token") == "t"
         return reply
 
@@ -162,7 +163,8 @@ def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
             "open TODO",
         ),
         (["def print_gnorms(model):\n    return model.nothing"], "not reached", "print_gnorms raised AttributeError"),
-        (["def print_gnorms(model):\n    gnorm = ?"], "not reached", "code cell 1, which defines print_gnorms"),
+        (["def print_gnorms(model):\n    gnorm = ?"], "not answered", "open TODO"),
+        (["def print_gnorms(model):\n    x = (1"], "not reached", "code cell 1, which defines print_gnorms"),
         (
             ["raise NotImplementedError('q2 is not answered yet')\ndef print_gnorms(model): pass"],
             "not answered",

@@ -28,9 +28,9 @@ def found(*cells):
     for number, cell in enumerate(cells, 1):
         try:
             exec(cell, namespace)
-        except Exception:
-            failed.add(number)
-        timeline.look(number, namespace)
+        except Exception as error:
+            failed.add((number, error.__traceback__.tb_next.tb_lineno))
+        timeline.look((number, 1), namespace)
     seen = timeline.answer(dict(enumerate(cells, 1)), failed, WANTED)
     return None if seen is None else (seen.variable, type(seen.network[1]).__name__)
 
@@ -88,7 +88,7 @@ def test_the_answer_is_found(cells, expected):
 def test_later_training_does_not_touch_the_network_that_was_seen():
     network = nn.Sequential(nn.Linear(1, 3), nn.ReLU())
     timeline = Timeline()
-    timeline.look(1, {"model": network})
+    timeline.look((1, 1), {"model": network})
     with torch.no_grad():
         network[0].weight.fill_(torch.nan)
     assert torch.isfinite(timeline.sightings[0].network[0].weight).all()
@@ -98,14 +98,14 @@ def test_a_training_run_is_not_a_new_network():
     network = nn.Sequential(nn.Linear(1, 3))
     timeline = Timeline()
     for cell in range(5):
-        timeline.look(cell, {"model": network})
+        timeline.look((cell, 1), {"model": network})
     assert len(timeline.sightings) == 1
 
 
 def test_names_are_read_from_code_and_broken_code_has_none():
-    assert asserted_names("assert len(net) == 9", WANTED) == ["net"]
-    assert asserted_names("assert 1321 == sum(p.numel() for p in deep.parameters())", WANTED) == ["deep"]
-    assert initialized_names("net.apply(functools.partial(naive_init, 0.03))") == ["net"]
+    assert asserted_names("assert len(net) == 9", WANTED) == [(1, "net")]
+    assert asserted_names("assert 1321 == sum(p.numel() for p in deep.parameters())", WANTED) == [(1, "deep")]
+    assert initialized_names("net.apply(functools.partial(naive_init, 0.03))") == [(1, "net")]
     assert asserted_names("assert (", WANTED) == initialized_names("x.apply(") == []
 
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from inithw.engine import wire
@@ -23,10 +24,9 @@ from inithw.engine.sandbox import GRACE_SECONDS, PATIENCE, Sandbox, SandboxError
 _REPLY_LIMIT = 1 << 20
 _MAX_RUNS = 6
 _MAX_LOST = 3  # workers
-_MISSING_NAME = re.compile(r"NameError: name '(\w{1,100})' is not defined")
-_OUT_OF_MEMORY = re.compile(
-    r"MemoryError|_ArrayMemoryError|RuntimeError.*can't allocate memory"
-)  # Python, NumPy, torch
+_MOST_STATEMENTS = 20_000  # of one cell
+_SHORT_SECONDS = 2.0  # for a statement, by the clock, once the notebook's time is used up
+_RESERVED = 0.25  # of the time for everything: for the questions
 
 _DISK_FULL = re.compile(r"\[Errno (27|28)\]")  # file too large, no space left
 
@@ -120,7 +120,8 @@ class _State:
     missing: str = "the time allowed for one submission was used up before this was asked"
     last_end: str = ""
     current: Cell | Question | None = None
-    fatal: dict[int, str] = field(default_factory=dict)
+    line: int = 0
+    fatal: dict[int, dict[int, str]] = field(default_factory=dict)
     runs: dict[int, CellRun] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
 
@@ -134,10 +135,10 @@ class _State:
         return math.inf if self.deadline is None else self.deadline - time.monotonic()
 
     def blame(self, reason: str) -> None:
-        """The worker ended during `current`: it will be left out in the next run."""
+        """The worker ended during `current`: that statement or question will be left out in the next run."""
         self.last_end = reason
         if isinstance(self.current, Cell):
-            self.fatal[self.current.number] = f"ended the run: {reason}"
+            self.fatal.setdefault(self.current.number, {})[self.line] = f"ended the run: {reason}"
         elif self.current is None:
             raise SandboxError(f"the worker ended before it began: {reason}")
         else:
@@ -152,7 +153,13 @@ class _State:
     def all_answers(self) -> dict[str, Any]:
         """What was found; what was not is marked as not reached."""
         missing = Unavailable("not reached", self.missing)
-        return {question.name: self.answers.get(question.name, missing) for question in self.questions}
+        answers = {question.name: self.answers.get(question.name, missing) for question in self.questions}
+        late = next((run for run in self.runs.values() if run.state == "not reached"), None)
+        if late is not None:  # what stands there may be the answer
+            reason = Unavailable("not reached", f"code cell {late.number} was not run: {late.error}")
+            open_ = [name for name, answer in answers.items() if _is_open(answer)]
+            answers.update(dict.fromkeys(open_, reason))
+        return answers
 
 
 class _Dialogue:
@@ -172,55 +179,82 @@ class _Dialogue:
             if state.left() <= 0:
                 return
             state.current = question
-            state.answers[question.name] = self._ask(question)
+            answer, missing = self._ask(question)
+            self._look_for(missing)
+            state.answers[question.name] = answer
 
     # ------------------------------------------------------------------ cells
 
     def _run_cells(self) -> None:
         state, limits = self.state, self.state.limits
         state.runs.clear()
-        used_before = self.worker.used_seconds()
-        by_clock = min(PATIENCE * limits.notebook_seconds, max(limits.notebook_seconds, limits.total_seconds / 2))
-        kept_for_questions = limits.total_seconds - by_clock
-        left_out: list[str] = []
+        if state.submission.files:
+            files = [{"name": file.name, "text": file.text} for file in state.submission.files]
+            self._request("files", limits.cell_seconds, state.left(), files=files)
+        self._left_out: list[str] = []
+        self._used_before = self.worker.used_seconds()
         for cell in state.submission.cells:
             state.current = cell
-            used = self.worker.used_seconds() - used_before
-            seconds = min(limits.cell_seconds, limits.notebook_seconds - used)
-            most = state.left() - kept_for_questions
-            if cell.number in state.fatal:
-                state.runs[cell.number] = CellRun(cell.number, "error", state.fatal[cell.number])
-            elif state.leave_out and cell.demonstration:
+            if state.leave_out and cell.demonstration:
                 state.runs[cell.number] = CellRun(cell.number, "left out")
-                left_out.append(cell.source)
-            elif min(seconds, most) <= 0:
-                state.runs[cell.number] = CellRun(
-                    cell.number,
-                    "not reached",
-                    f"the notebook's {limits.notebook_seconds:.0f} s were used up before",
-                )
+                self._left_out.append(cell.source)
             else:
-                error, unanswered = self._run_cell(cell, seconds, most)
-                state.runs[cell.number] = CellRun(cell.number, _outcome(error, unanswered), error)
-                missing = _MISSING_NAME.match(error)
-                if missing and not cell.given and any(re.search(rf"\b{missing[1]}\b", code) for code in left_out):
-                    raise _LeftOutMatters
+                state.runs[cell.number] = self._run_cell(cell)
 
-    def _run_cell(self, cell: Cell, seconds: float, most: float) -> tuple[str, bool]:
-        reply = self._request("cell", seconds, most, number=cell.number, source=cell.source)
-        error = _read(lambda: reply.text("error"))
-        if _OUT_OF_MEMORY.match(error):  # what it hoards would be missing in the cells after it
-            raise _Ended(f"it used more than {self.state.limits.memory_bytes >> 20} MB of memory")
-        if _DISK_FULL.search(error):
-            error += f" (all files of a submission together may have {self.state.limits.scratch_bytes >> 20} MB)"
-        return error, reply.flag("unanswered")
+    def _run_cell(self, cell: Cell) -> CellRun:
+        """Run a cell; after a statement that took too long, go on below it."""
+        limits = self.state.limits
+        fatal = self.state.fatal.get(cell.number, {})
+        error, unanswered, start = next(iter(fatal.values()), ""), False, 0
+        used_up = f"the notebook's {limits.notebook_seconds:.0f} s were used up before"
+        while True:
+            seconds, most = self._allowed()
+            short = min(seconds, most) <= 0
+            if short:  # answers take no time: go on, and stop what does
+                seconds, most = limits.cell_seconds, self.state.left() - _RESERVED * limits.total_seconds
+                if most <= 0:
+                    return CellRun(cell.number, "error" if error else "not reached", error or used_up)
+                most = min(_SHORT_SECONDS, most)
+            self.state.line = start
+            place = {"number": cell.number, "source": cell.source, "start": start, "skip": sorted(fatal)}
+            reply = self._request("cell", seconds, most, **place)
+            fields = _read(partial(_CellFields.of, reply))
+            if fields.memory:  # what it hoards would be missing in the cells after it
+                self.state.line = fields.memory
+                raise _Ended(f"it used more than {limits.memory_bytes >> 20} MB of memory")
+            if not cell.given:
+                self._look_for(fields.missing)
+            if not error:
+                error, unanswered = fields.error, fields.unanswered
+                if _DISK_FULL.search(error):
+                    error += f" (all files of a submission together may have {limits.scratch_bytes >> 20} MB)"
+                if short and fields.resume:
+                    error = f"{error}: {used_up}"
+            if fields.resume <= start:
+                return CellRun(cell.number, _outcome(error, unanswered), error)
+            start = fields.resume
+
+    def _allowed(self) -> tuple[float, float]:
+        """Processor time and time by the clock that the next part of a cell may take."""
+        limits = self.state.limits
+        by_clock = min(PATIENCE * limits.notebook_seconds, max(limits.notebook_seconds, limits.total_seconds / 2))
+        used = self.worker.used_seconds() - self._used_before
+        kept_for_questions = limits.total_seconds - by_clock
+        return min(limits.cell_seconds, limits.notebook_seconds - used), self.state.left() - kept_for_questions
+
+    def _look_for(self, missing: str) -> None:
+        """Names were missing that a demonstration would have bound, had it not been left out."""
+        for name in missing.split():
+            if name.isidentifier() and any(re.search(rf"\b{name}\b", code) for code in self._left_out):
+                raise _LeftOutMatters
 
     # ------------------------------------------------------------------ questions
 
-    def _ask(self, question: Question) -> Any:
+    def _ask(self, question: Question) -> tuple[Any, str]:
+        """The answer, and the names for want of which there is none."""
         seconds = self.state.limits.question_seconds
         reply = self._request(question.handler, seconds, self.state.left(), *question.arrays, **question.details)
-        return _read(lambda: reply.unavailable() or question.read(reply))
+        return _read(lambda: (reply.unavailable() or question.read(reply), reply.text("missing")))
 
     def _request(self, ask: str, seconds: float, most: float, *arrays: FloatArray, **details: Any) -> Reply:
         """Ask, and wait for the answer to this very question: what was sent before it is no answer.
@@ -243,7 +277,11 @@ class _Dialogue:
         try:
             wire.send_json(connection, request, until)
             wire.send_floats(connection, *arrays, deadline=until)
-            fields = wire.receive_json(connection, _REPLY_LIMIT, until)
+            for _statement in range(_MOST_STATEMENTS):
+                fields = wire.receive_json(connection, _REPLY_LIMIT, until)
+                if "at" not in fields or fields.get("token") != token:
+                    break
+                self.state.line = _read(lambda: Reply(fields).whole("at"))  # noqa: B023 - called at once
         except wire.LateError as error:
             waited = self.worker.starved_seconds() - starved
             if waited > (time.monotonic() - started) / 2:
@@ -256,12 +294,45 @@ class _Dialogue:
         return Reply(fields, connection, until)
 
 
+@dataclass(frozen=True, slots=True)
+class _CellFields:
+    """What a worker says of a cell that it has run.
+
+    Attributes:
+        error: The first failure, or empty.
+        unanswered: Whether that was a stub.
+        missing: Names that were not there, with blanks between them.
+        memory: Line of the statement that asked for too much, or 0.
+        resume: Line to go on with, where the cell was stopped before its end, or 0.
+    """
+
+    error: str
+    unanswered: bool
+    missing: str
+    memory: int
+    resume: int
+
+    @classmethod
+    def of(cls, reply: Reply) -> _CellFields:
+        return cls(
+            reply.text("error"),
+            reply.flag("unanswered"),
+            reply.text("missing"),
+            reply.whole("memory"),
+            reply.whole("resume"),
+        )
+
+
 def _read(part: Any) -> Any:
     """Read a part of a reply; what is malformed ends the worker."""
     try:
         return part()
     except MalformedError as error:
         raise _Ended(str(error)) from error.__cause__
+
+
+def _is_open(answer: Any) -> bool:
+    return isinstance(answer, Unavailable) and answer.state == "not answered"
 
 
 def _outcome(error: str, unanswered: bool) -> Literal["ok", "error", "open"]:

@@ -34,6 +34,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class HelperFile:
+    """A Python file that was uploaded beside the notebook.
+
+    Attributes:
+        name: Its path from the notebook's folder, with slashes; within that folder.
+        text: Its content.
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """The code of one submission.
 
@@ -42,12 +55,14 @@ class Submission:
         cells: The code cells in order.
         digest: SHA-256 (hex) of the code alone: outputs, ids and metadata do not change it.
         notes: Remarks of the reader for the student and the TA ("took b.ipynb out of the zip").
+        files: Python files beside the notebook, which it may import.
     """
 
     name: str
     cells: tuple[Cell, ...]
     digest: str
     notes: tuple[str, ...] = ()
+    files: tuple[HelperFile, ...] = ()
 
 
 # ---------------------------------------------------------------- what came back

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from inithw.homework.records import (
     LayerTask,
     ModelEvidence,
     Network,
+    Remark,
     WeightSample,
 )
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
@@ -48,7 +50,7 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
                 "widths": network.widths,
                 "seed": challenge.worker_seed,
             },
-            read=lambda reply: _read_init(reply, challenge),
+            read=lambda reply: _with_remark("q3", reply, _read_init(reply, challenge)),
         ),
         *(
             Question(
@@ -56,7 +58,7 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
                 handler="norms",
                 arrays=(*_flat(task.network), TRAIN_X, TRAIN_Y),
                 details={"widths": task.network.widths},
-                read=lambda reply: reply.text("text", _PRINTED_LIMIT),
+                read=lambda reply: _with_remark("q2", reply, reply.text("text", _PRINTED_LIMIT)),
             )
             for index, task in enumerate(challenge.norms)
         ),
@@ -67,6 +69,8 @@ def evidence(
     challenge: Challenge, cells: tuple[CellRun, ...], answers: Mapping[str, Any | Unavailable], seconds: float
 ) -> Evidence:
     """Put the answers into the record that the checks read."""
+    remarks = tuple(dict.fromkeys(part.remark for part in answers.values() if isinstance(part, _Remarked)))
+    answers = {name: part.part if isinstance(part, _Remarked) else part for name, part in answers.items()}
     return Evidence(
         challenge=challenge,
         cells=cells,
@@ -74,7 +78,20 @@ def evidence(
         norms=tuple(answers[_printout(index)] for index in range(len(challenge.norms))),
         init=answers["init"],
         seconds=seconds,
+        remarks=tuple(remark for remark in remarks if remark.absent or remark.raised),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Remarked:
+    """A part of the evidence, and what a lost item should be told about it."""
+
+    part: Any
+    remark: Remark
+
+
+def _with_remark(question: str, reply: Reply, part: Any) -> _Remarked:
+    return _Remarked(part, Remark(question, reply.text("absent"), reply.text("raised")))
 
 
 def _printout(index: int) -> str:

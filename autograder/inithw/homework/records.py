@@ -165,6 +165,21 @@ class InitEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a lost item should be told about the answer to a question.
+
+    Attributes:
+        question: `q2`.
+        absent: That it uses a package which the grading machine lacks, or empty.
+        raised: That it raised an error after it had printed something, or empty.
+    """
+
+    question: str
+    absent: str = ""
+    raised: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a verdict rests on; see `inithw.engine.records.Evidence`.
 
@@ -175,6 +190,7 @@ class Evidence:
         norms: For q2, the text shown for each of `Challenge.norms`.
         init: For q3.
         seconds: Wall time of the worker.
+        remarks: On the answers, for the messages of lost items.
     """
 
     challenge: Challenge
@@ -183,9 +199,11 @@ class Evidence:
     norms: tuple[str | Unavailable, ...]
     init: InitEvidence | Unavailable
     seconds: float = 0.0
+    remarks: tuple[Remark, ...] = ()
 
 
 RECORDS = (
+    Remark,
     Network,
     ForwardTask,
     NormsTask,

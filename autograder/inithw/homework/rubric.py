@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from inithw.engine.records import Figures, Item
 from inithw.homework import checks
+from inithw.homework.checks.remarks import remarked
 from inithw.homework.records import Evidence
 from inithw.homework.reference.data import PARAMETERS, WIDTHS
 from inithw.homework.term import FILE, TERM, TermError
@@ -20,7 +21,7 @@ def _item(label: str, title: str, claim: str, check: Callable[[Evidence], Figure
     """An item with the points that this term gives it."""
     if label not in TERM.points:
         raise TermError(f"{FILE}: points of {label} are missing")
-    return Item(label, TERM.points[label], title, claim, check)
+    return Item(label, TERM.points[label], title, claim, remarked(label.partition(".")[0], check))
 
 
 RUBRIC = (

@@ -2,27 +2,34 @@
 
 A homework's half of the untrusted side is a module with a class `Answers(session)`. Its methods named in
 `Answers.handlers` answer the judge's questions of that name: each gets the request and the arrays sent with it, and
-returns plain values and the arrays to send back, or raises `Unavailable`. `Answers.after_cell` sees every cell.
+returns plain values and the arrays to send back, or raises `Unavailable`. `Answers.functions` are the functions that it
+asks; `Answers.after_statement` and `Answers.after_cell` see every top-level statement and every cell.
 """
 
 from __future__ import annotations
 
 import builtins
 import contextlib
+import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
 from inithw.engine import wire
-from inithw.engine.worker.shell import GradingShell, Output, describe, prepare, time_limit
+from inithw.engine.worker.moments import Moment
+from inithw.engine.worker.shell import Failure, GradingShell, Output, TimeLimitReached, describe, prepare, time_limit
+from inithw.engine.worker.standins import Usage
 
 _REQUEST_LIMIT = 64 << 20
 _OPEN = re.compile(r"\bnot answered yet\b|^$")
+_MOST_MISSING = 50  # names
 
 Answer = tuple[dict[str, Any], list[np.ndarray]]
 Handler = Callable[[dict[str, Any], list[np.ndarray]], Answer]
@@ -31,9 +38,27 @@ Handler = Callable[[dict[str, Any], list[np.ndarray]], Answer]
 class Unavailable(Exception):
     """A question cannot be answered; `state` is `not answered` or `not reached`."""
 
-    def __init__(self, state: str, reason: str) -> None:
+    def __init__(self, state: str, reason: str, failure: Failure | None = None) -> None:
         super().__init__(reason)
         self.state = state
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function of the student's, as its cell left it.
+
+    Attributes:
+        name: What it was bound to.
+        function: The function.
+        cell: Number of the cell.
+        moment: The notebook's state after that cell.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    cell: int
+    moment: Moment
 
 
 class Answers(Protocol):
@@ -41,21 +66,32 @@ class Answers(Protocol):
 
     @property
     def handlers(self) -> Mapping[str, Handler]: ...  # noqa: D102
+    @property
+    def functions(self) -> Sequence[str]: ...  # noqa: D102
 
+    def after_statement(self, cell: int, line: int) -> None: ...  # noqa: D102
     def after_cell(self, number: int) -> None: ...  # noqa: D102
+    def is_open(self, function: str, source: str) -> bool:
+        """Whether the definition of `function` in a cell holds nothing that the handout does not."""
 
 
 class Session:
-    """One submission: its shell, its sources and errors by cell, and the homework's answers."""
+    """One submission: its shell, its sources and failures by cell, and the homework's answers."""
 
     def __init__(self, shell: GradingShell, connection: socket.socket, homework: ModuleType) -> None:
         self.shell = shell
         self.connection = connection
         self.output: Output = prepare(shell)
         self.sources: dict[int, str] = {}
-        self.errors: dict[int, BaseException] = {}
+        self.failures: dict[int, list[Failure]] = {}
+        self.definitions: dict[str, list[Definition]] = {}
+        self.moments: dict[int, Moment] = {}
+        self._cell = 0
+        self._token = ""
         self.answers: Answers = homework.Answers(self)
-        self.handlers: dict[str, Handler] = {**self.answers.handlers, "cell": self._cell}
+        shell.before_statement = self._before_statement
+        shell.after_statement = lambda line: self.answers.after_statement(self._cell, line)
+        self.handlers: dict[str, Handler] = {**self.answers.handlers, "cell": self._run_cell, "files": self._files}
 
     def run(self) -> None:
         """Serve the judge, one request and one answer at a time, until it closes the connection."""
@@ -67,63 +103,170 @@ class Session:
         arrays = wire.receive_floats(self.connection, *[tuple(shape) for shape in request["shapes"]])
         header: dict[str, Any]
         values: list[np.ndarray] = []
+        self._token = request["token"]
         try:
             with time_limit(request["seconds"], request["patience"]):
                 header, values = self.handlers[request["ask"]](request, arrays)
         except Unavailable as reason:
-            header = {"unavailable": reason.state, "reason": str(reason)}
+            missing = reason.failure.name if reason.failure is not None and reason.failure.cause is None else ""
+            header = {"unavailable": reason.state, "reason": str(reason), "missing": missing}
         except BaseException as error:
-            header = {"unavailable": "not reached", "reason": describe(error)}
+            header = {"unavailable": "not reached", "reason": describe(self.shell.explain(error))}
         wire.send_json(self.connection, {"token": request["token"], **header})
         wire.send_floats(self.connection, *values)
 
-    def _cell(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
+    def _files(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
+        """Lay down what was uploaded beside the notebook, in the folder where it runs."""
+        for file in request["files"]:
+            path = PurePosixPath(file["name"])
+            os.makedirs(path.parent, exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(file["text"])
+        return {}, []
+
+    def code(self) -> dict[int, str]:
+        """The cells as plain Python, by number; lines keep their numbers."""
+        return {number: self.shell.plain(source) for number, source in self.sources.items()}
+
+    # ------------------------------------------------------------------ cells
+
+    def _run_cell(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
         number, source = request["number"], request["source"]
+        self._cell = number
         self.sources[number] = source
-        error = self.shell.run(source)
-        if error is not None:
-            self.errors[number] = error
+        failures = self.shell.run(
+            source, number, start=request.get("start", 0), skip=frozenset(request.get("skip", ()))
+        )
+        self.failures.setdefault(number, []).extend(failures)
         self.answers.after_cell(number)
+        self._note_definitions(number)
         with contextlib.suppress(Exception):  # as a notebook does, or hundreds of figures fill the memory
             sys.modules["matplotlib.pyplot"].close("all")
-        unanswered = error is not None and is_open(error, source)
-        return {"error": "" if error is None else describe(error), "unanswered": unanswered}, []
+        if not failures:
+            return {"error": ""}, []
+        first = next((failure for failure in failures if not is_open(failure, source)), failures[0])
+        memory = next((failure for failure in failures if failure.out_of_memory), None)
+        missing = dict.fromkeys(failure.name for failure in failures if failure.name and failure.cause is None)
+        header = {
+            "error": describe(first, number),
+            "unanswered": is_open(first, source),
+            "missing": " ".join(list(missing)[:_MOST_MISSING]),
+            "memory": 0 if memory is None else memory.line,
+            "resume": self.shell.resume,
+        }
+        return header, []
+
+    def _before_statement(self, line: int) -> None:
+        """Tell the judge where the cell is: should this statement end the process, it costs itself only."""
+        wire.send_json(self.connection, {"token": self._token, "at": line})
+
+    def moment(self) -> Moment:
+        """The state after the present cell."""
+        if self._cell not in self.moments:
+            self.moments[self._cell] = Moment(self.shell.user_ns)
+        return self.moments[self._cell]
+
+    def _note_definitions(self, number: int) -> None:
+        for name in self.answers.functions:
+            function = self.shell.user_ns.get(name)
+            known = self.definitions.setdefault(name, [])
+            if callable(function) and not (known and known[-1].function is function):
+                known.append(Definition(name, function, number, self.moment()))
 
     # ------------------------------------------------------------------ the student's functions
 
-    def function(self, name: str) -> Callable[..., Any]:
-        """The student's function of this name.
+    def ask(self, name: str, put: Callable[[Callable[..., Any]], tuple[Answer, bool]]) -> Answer:
+        """Ask a function of the student's in the state in which its cell left it, and failing that at the end.
+
+        Args:
+            name: The function.
+            put: Calls it; returns the answer and whether it is complete, or raises `Unavailable`.
 
         Raises:
-            Unavailable: There is none; says whether it was left open or its cell stopped.
+            Unavailable: There is no such function, it was left open, or it raised each time.
         """
-        function = self.shell.user_ns.get(name)
-        if callable(function):
-            return function
-        for number, source in self.sources.items():
-            if number in self.errors and re.search(rf"\bdef\s+{name}\b", source):
-                if is_open(self.errors[number], source):
-                    raise Unavailable("not answered", f"{name} still holds the open TODO")
-                reason = f"code cell {number}, which defines {name}, stopped: {describe(self.errors[number])}"
-                raise Unavailable("not reached", reason)
-        raise Unavailable("not answered", f"no function {name} was defined")
+        definition = self._definition(name)
+        attempts: list[tuple[Answer | Unavailable, bool]] = []
+        usage = Usage()
+        try:
+            for state in (definition.moment.restored(), contextlib.nullcontext()):
+                with state:
+                    sys.stdout = sys.stderr = self.output  # whatever a cell put there
+                    try:
+                        answer, complete = put(definition.function)
+                    except Unavailable as reason:
+                        if reason.state == "not answered" or _out_of_time(reason):
+                            raise
+                        attempts.append((reason, reason.failure is None or not reason.failure.name))
+                        continue
+                if complete:
+                    return self._remarked(answer, name, usage.packages())
+                attempts.append((answer, False))
+        finally:
+            usage.close()
+        # What was printed before an error counts; else the first error that is no missing name, else the last.
+        answers = [answer for answer, _telling in attempts if not isinstance(answer, Unavailable)]
+        if answers:
+            return self._remarked(answers[0], name, usage.packages())
+        raise next((reason for reason, telling in attempts if telling), attempts[-1][0])  # type: ignore[misc]
+
+    def _remarked(self, answer: Answer, name: str, packages: tuple[str, ...]) -> Answer:
+        header, values = answer
+        if packages:
+            absent = f"{name} uses {' and '.join(packages)}, which the grading machine does not have"
+            header = {**header, "absent": absent}
+        return header, values
+
+    def _definition(self, name: str) -> Definition:
+        """The last definition that is answered."""
+        known = self.definitions.get(name, [])
+        answered = [one for one in known if not self.answers.is_open(name, self.sources[one.cell])]
+        if answered:
+            return answered[-1]
+        damaged = self._damaged_definition(name)
+        if known or damaged is None:
+            found = "still holds the open TODO" if known else "was not defined"
+            raise Unavailable("not answered", f"{name} {found}" if known else f"no function {name} was defined")
+        number, failure = damaged
+        if self.answers.is_open(name, self.sources[number]) or is_open(failure, self.sources[number]):
+            raise Unavailable("not answered", f"{name} still holds the open TODO")
+        reason = f"code cell {number}, which defines {name}, stopped: {describe(failure, number)}"
+        raise Unavailable("not reached", reason, failure)
+
+    def _damaged_definition(self, name: str) -> tuple[int, Failure] | None:
+        """The cell with a definition that failed, and the failure at or nearest above it."""
+        for number, source in reversed(self.sources.items()):
+            found = re.search(rf"\bdef\s+{name}\b|^{name}\s*=(?!=)", source, re.MULTILINE)
+            failures = self.failures.get(number, [])
+            if found and failures:
+                line = source.count("\n", 0, found.start()) + 1
+                return number, next((failure for failure in failures if failure.line >= line), failures[0])
+        return None
 
     def call(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function of the student's, known as `name`.
+        """Call a function of the student's, known as `name`; what is missing here gets a stand-in.
 
         Raises:
             Unavailable: It was left open, or raised.
         """
-        try:
-            return function(*arguments)
-        except BaseException as error:
-            if is_open(error, ""):
-                raise Unavailable("not answered", f"{name} still holds the open TODO") from None
-            raise Unavailable("not reached", f"{name} raised {describe(error)}") from None
+        while True:
+            try:
+                return function(*arguments)
+            except BaseException as error:
+                if not isinstance(error, TimeLimitReached) and self.shell.remedy(error):
+                    continue
+                failure = self.shell.explain(error)
+                if is_open(failure, ""):
+                    raise Unavailable("not answered", f"{name} still holds the open TODO") from None
+                raise Unavailable("not reached", f"{name} raised {describe(failure)}", failure) from None
 
 
-def is_open(error: BaseException, source: str) -> bool:
+def is_open(failure: Failure, source: str) -> bool:
     """Whether a stub of the handout raised: ours says so, the course's original notebook raises a bare one."""
-    if isinstance(error, builtins.NotImplementedError):
-        return _OPEN.search(str(error)) is not None
-    return "NotImplementedError()" in source and isinstance(error, TypeError)
+    if isinstance(failure.error, builtins.NotImplementedError):
+        return _OPEN.search(str(failure.error)) is not None
+    return "NotImplementedError()" in source and isinstance(failure.error, TypeError)
+
+
+def _out_of_time(reason: Unavailable) -> bool:
+    return reason.failure is not None and isinstance(reason.failure.error, TimeLimitReached)

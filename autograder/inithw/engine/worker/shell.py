@@ -183,6 +183,7 @@ class GradingShell(InteractiveShell):
         super().__init__(config=config, user_module=self.user_main)
         self.db: dict[str, Any] = {}  # not a folder of the machine's
         self.absent = AbsentFinder()
+        self.before_statement: Callable[[int], None] = lambda line: None
         self.after_statement: Callable[[int], None] = lambda line: None
         self._on_cpu: OnCpu | None = None
         self._unmade: dict[str, Failure] = {}  # names that a failed statement would have bound
@@ -285,6 +286,15 @@ class GradingShell(InteractiveShell):
                 )
         return code
 
+    def plain(self, source: str) -> str:
+        """A cell as Python, for those who read it: without its damaged statements and cell magics, lines in place."""
+        lines = source.split("\n")
+        for number, line in enumerate(lines):
+            if line.strip() and not line.startswith("%%"):
+                break
+            lines[number] = ""
+        return statements.translate("\n".join(lines), self._translated)[0]
+
     def _translated(self, source: str) -> str:
         blank = len(list(itertools.takewhile(lambda line: not line.strip(), source.split("\n"))))
         return "\n" * blank + str(super().transform_cell(source))
@@ -313,6 +323,8 @@ class GradingShell(InteractiveShell):
                     self.resume = node.lineno if self._depth == 1 else 0
                     break
                 shown = interactivity != "none" and node is nodelist[-1] and isinstance(node, ast.Expr)
+                if self._depth == 1 and len(nodelist) > 1:
+                    self.before_statement(node.lineno)
                 self._run_statement(node, cell_name, compiler, "single" if shown else "exec")
         finally:
             self._depth -= 1

@@ -187,7 +187,7 @@ _used: set[str] = set()
 
 def path_of(thing: _StandIn) -> str:
     """The dotted name under which a stand-in was reached."""
-    return str(thing._path if isinstance(thing, Value) else thing.__name__)
+    return str(thing._path if isinstance(thing, Value) else vars(thing)["__name__"])
 
 
 def note(thing: _StandIn) -> None:
@@ -387,7 +387,7 @@ def _revive() -> None:
     import matplotlib.pyplot
 
     if not hasattr(matplotlib.cm, "get_cmap"):
-        matplotlib.cm.get_cmap = matplotlib.pyplot.get_cmap
+        vars(matplotlib.cm)["get_cmap"] = matplotlib.pyplot.get_cmap
     for name in ("Iterable", "Mapping", "MutableMapping", "Sequence", "Callable", "Hashable"):
         if not hasattr(collections, name):
             setattr(collections, name, getattr(collections.abc, name))
@@ -413,12 +413,12 @@ def install() -> AbsentFinder:
 def _without_programs() -> None:
     subprocess.Popen = _Finished  # type: ignore[misc]
     os.system = lambda command: 0
-    os.popen = lambda *_: io.StringIO()  # type: ignore[assignment, return-value]
+    os.popen = lambda *_: io.StringIO()  # type: ignore[assignment]
 
 
 def _without_debuggers() -> None:
     sys.breakpointhook = _nothing
-    bdb.Bdb.set_trace = pdb.Pdb.set_trace = _nothing  # type: ignore[method-assign, assignment]
+    bdb.Bdb.set_trace = pdb.Pdb.set_trace = _nothing  # type: ignore[method-assign, method-assign]
     vars(pdb).update(dict.fromkeys(["set_trace", "post_mortem", "pm", "run", "runcall"], _nothing))
     code.interact = _nothing
     import IPython
@@ -436,8 +436,8 @@ _OF_LOADING_PROCESSES = (
 
 def _with_torch_alone() -> None:
     """No compiler, no GPU, no processes that load data."""
-    torch.compile = _as_it_is  # type: ignore[assignment]
-    torch.nn.Module.compile = _nothing  # type: ignore[method-assign, assignment]
+    torch.compile = _as_it_is
+    torch.nn.Module.compile = _nothing
     default_device, default_type = torch.set_default_device, torch.set_default_tensor_type
     torch.set_default_device = lambda device: default_device(_cpu_for_gpu(device))
     torch.set_default_tensor_type = lambda kind: default_type(
@@ -454,7 +454,7 @@ def _with_torch_alone() -> None:
             options.pop(name, None)
         load(self, *args, **options)
 
-    torch.utils.data.DataLoader.__init__ = load_here  # type: ignore[method-assign]
+    torch.utils.data.DataLoader.__init__ = load_here
 
 
 def _without_widgets() -> None:

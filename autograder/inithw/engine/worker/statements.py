@@ -99,6 +99,8 @@ def translate(source: str, translate: Callable[[str], str]) -> tuple[str, list[D
                 kept[parts.starts[damaged]] = code  # joined lines above it: the parser's count was behind
                 damaged += 1
             if damaged < end:
+                own = parts.translated(damaged, damaged + 1)
+                error = own if isinstance(own, SyntaxError) and damaged > position else error
                 _keep_simple(parts, damaged, error, kept)
             position = _resume(parts, min(damaged + 1, end), kept)
             damages.append(Damage(parts.starts[damaged] + 1, error, parts.text(damaged, position)))

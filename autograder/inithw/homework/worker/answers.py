@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from torch import nn
 
 from inithw.engine.worker.session import Answer, Handler, Session, Unavailable, is_open
 from inithw.engine.worker.shell import describe
+from inithw.engine.worker.standins import Absent, Value, package, path_of
 from inithw.homework.worker.model import Timeline, Wanted, asserted_names, describe_children, load
+from inithw.homework.worker.stubs import holds_nothing, is_emptied
 
 _TEXT_LIMIT = 100_000
 _USUAL = (
@@ -37,20 +39,40 @@ class Answers:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.timeline = Timeline()
+        self.fresh = False  # whether the present cell made a network
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What the judge may ask, by name."""
         return {"model": self._model, "norms": self._norms, "init": self._init}
 
-    def after_cell(self, number: int) -> None:
-        """Look for networks after a cell has run."""
-        self.timeline.look(number, self.session.shell.user_ns)
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The student's functions that are asked."""
+        return ("print_gnorms", "better_init")
+
+    def after_statement(self, cell: int, line: int) -> None:
+        """Look for networks after a statement has run."""
+        if self.timeline.look((cell, line), self.session.shell.user_ns):
+            self.fresh = True
+
+    def after_cell(self, _number: int) -> None:
+        """Keep the state in which a network was made: it may need a name that a later cell takes."""
+        if self.fresh:
+            self.session.moment()
+        self.fresh = False
+
+    def is_open(self, function: str, source: str) -> bool:
+        """Whether a definition is still a stub."""
+        return holds_nothing(function, source)
+
+    # ------------------------------------------------------------------ q1
 
     def _model(self, _request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
         *weights, inputs = [torch.from_numpy(array) for array in arrays]
-        seen = self.timeline.answer(self.session.sources, set(self.session.errors), Wanted.of(weights))
-        if seen is None:
+        failed = {(number, failure.line) for number, failures in self.session.failures.items() for failure in failures}
+        seen = self.timeline.answer(self.session.code(), failed, Wanted.of(weights))
+        if seen is None or not any(True for _ in seen.network.children()):
             raise self._missing_network(Wanted.of(weights))
         header = {
             "variable": seen.variable,
@@ -59,73 +81,128 @@ class Answers:
         }
         try:
             load(seen.network, weights)
-            with torch.no_grad():
-                outputs = seen.network(inputs.unsqueeze(-1)).detach().reshape(-1).to(torch.float32)
+            moment = self.session.moments.get(seen.place[0])
+            with moment.restored() if moment else contextlib.nullcontext():
+                outputs = _evaluated(seen.network, inputs)
             if outputs.shape != inputs.shape:
                 raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
         except Exception as error:
-            return {**header, "outputs": False, "reason": describe(error)}, []
+            return {**header, "outputs": False, "reason": describe(self.session.shell.explain(error))}, []
         return {**header, "outputs": True}, [outputs.numpy()]
 
     def _missing_network(self, wanted: Wanted) -> Unavailable:
-        errors = self.session.errors
+        for name, value in self.session.shell.user_ns.items():
+            if isinstance(value, Absent | Value) and name in ("model", "net", "network"):
+                absent = package(path_of(value))
+                return Unavailable("not reached", f"{name} uses {absent}, which the grading machine does not have")
+        code = self.session.code()
         for number, source in self.session.sources.items():
-            if number in errors and ("Sequential" in source or asserted_names(source, wanted)):
-                if is_open(errors[number], source):
-                    break
-                return Unavailable("not reached", f"code cell {number} stopped: {describe(errors[number])}")
+            failures = self.session.failures.get(number, [])
+            if not failures or not ("Sequential" in source or asserted_names(code[number], wanted)):
+                continue
+            if is_emptied(source) or any(is_open(failure, source) for failure in failures):
+                break
+            about = [failure for failure in failures if not isinstance(failure.error, AssertionError)]
+            if about:
+                reason = f"code cell {number} stopped: {describe(about[0], number)}"
+                return Unavailable("not reached", reason, about[0])
         return Unavailable("not answered", "no network with several hidden layers was defined")
 
+    # ------------------------------------------------------------------ q2
+
     def _norms(self, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
-        function = self.session.function("print_gnorms")
         *weights, x, y = arrays
-        network = build(request["widths"])
-        load(network, [torch.from_numpy(array) for array in weights])
-        with (
-            self._training_data(x.astype(np.float64), y.astype(np.float64)),
-            self.session.output.record(_TEXT_LIMIT) as kept,
-        ):
-            returned = self.session.call("print_gnorms", function, network)
-        text = kept.decode(errors="replace")
-        if not re.search(r"\d", text) and returned is not None:
-            text = repr(returned)[:_TEXT_LIMIT]  # as a notebook shows the value of the cell's last expression
-        return {"text": text}, []
+
+        def put(function: Callable[..., Any]) -> tuple[Answer, bool]:
+            failure: Unavailable | None = None
+            for dtype in self._dtypes():
+                network = build(request["widths"]).to(dtype)
+                load(network, [torch.from_numpy(array) for array in weights])
+                with (
+                    self._training_data(x.astype(np.float64), y.astype(np.float64)),
+                    self.session.output.record(_TEXT_LIMIT) as kept,
+                ):
+                    returned, raised = self._called("print_gnorms", function, network)
+                text = kept.decode(errors="replace")
+                if raised is None:
+                    if not re.search(r"\d", text) and returned is not None:
+                        text = repr(returned)[:_TEXT_LIMIT]  # as a notebook shows a cell's last expression
+                    return ({"text": text}, []), True
+                if re.search(r"\d", text):  # what was printed before an error counts
+                    return ({"text": text, "raised": str(raised)}, []), False
+                failure = failure or raised
+            assert failure is not None
+            raise failure
+
+        return self.session.ask("print_gnorms", put)
+
+    def _called(self, name: str, function: Callable[..., Any], network: nn.Module) -> tuple[Any, Unavailable | None]:
+        try:
+            return self.session.call(name, function, network), None
+        except Unavailable as reason:
+            return None, reason
+
+    # ------------------------------------------------------------------ q3
 
     def _init(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
-        function = self.session.function("better_init")
+        def put(function: Callable[..., Any]) -> tuple[Answer, bool]:
+            answers: list[Answer] = []
+            failure: Unavailable | None = None
+            for dtype in self._dtypes():
+                try:
+                    answer = self._initialized(function, request, dtype)
+                except Unavailable as reason:
+                    failure = failure or reason
+                    continue
+                if not answer[0]["forward_error"]:
+                    return answer, True
+                answers.append(answer)
+            if answers:
+                return answers[0], False
+            assert failure is not None
+            raise failure
+
+        return self.session.ask("better_init", put)
+
+    def _initialized(self, function: Callable[..., Any], request: dict[str, Any], dtype: torch.dtype) -> Answer:
         values: list[np.ndarray] = []
         seed = request["seed"]
 
-        def initialize(network: nn.Sequential, before: float = torch.nan) -> None:
+        def initialize(network: nn.Sequential, before: float = torch.nan) -> nn.Sequential:
             nonlocal seed
             seed += 1
             torch.manual_seed(seed)
             np.random.seed(seed % 2**32)
+            network.to(dtype)
             with torch.no_grad():
                 for parameter in network.parameters():
                     parameter.fill_(before)  # NaN as in the homework, where training at scale 3 has just diverged
             self.session.call("better_init", network.apply, function)
+            return network
 
         for fan_in, fan_out, draws in request["layers"]:
             for _ in range(draws):
-                network = nn.Sequential(nn.Linear(fan_in, fan_out))
-                initialize(network)
+                network = initialize(nn.Sequential(nn.Linear(fan_in, fan_out)))
                 values += _layer_values(network[0], fan_in, fan_out)
         fans = request["rewritten"]
-        rewritten = nn.Sequential(nn.Linear(*fans))
-        initialize(rewritten, before=1.0)
+        rewritten = initialize(nn.Sequential(nn.Linear(*fans)), before=1.0)
         values += _layer_values(rewritten[0], *fans)
         widths, forward_error = request["widths"], ""
         for _ in range(request["networks"]):
-            network = build(widths)
-            initialize(network)
+            network = initialize(build(widths))
             for layer, fan_in, fan_out in zip(network[::2], widths[:-1], widths[1:], strict=True):
                 values += _layer_values(layer, fan_in, fan_out)
         try:
-            network(torch.zeros(1, 1))
+            network(torch.zeros(1, 1, dtype=dtype))
         except Exception as error:
-            forward_error = describe(error)
+            forward_error = describe(self.session.shell.explain(error))
         return {"forward_error": forward_error}, values
+
+    def _dtypes(self) -> tuple[torch.dtype, ...]:
+        """What the notebook computes with: torch's default at this moment, then that of its networks."""
+        default = torch.get_default_dtype()
+        seen = {parameter.dtype for sighting in self.timeline.sightings for parameter in sighting.network.parameters()}
+        return (default, *(dtype for dtype in (torch.float32, torch.float64) if dtype in seen and dtype != default))
 
     # ------------------------------------------------------------------ data
 
@@ -178,6 +255,15 @@ def build(widths: list[int]) -> nn.Sequential:
     for fan_in, fan_out in itertools.pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Outputs at inputs of shape (n,): float32, flat; in the network's own precision, where it has enough."""
+    own = next((parameter.dtype for parameter in network.parameters()), torch.float32)
+    if own not in (torch.float32, torch.float64):
+        network, own = network.float(), torch.float32
+    with torch.no_grad():
+        return network(inputs.unsqueeze(-1).to(own)).detach().reshape(-1).to(torch.float32)
 
 
 def _layer_values(layer: Any, fan_in: int, fan_out: int) -> list[np.ndarray]:

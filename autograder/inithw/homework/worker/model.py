@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 Signature = tuple[Any, ...]
+Place = tuple[int, int]
+"""Number of a cell, line of a statement in it."""
 # As torch defines them: a cell may put something else in their place.
 _LINEAR = nn.Linear
 _KINDS = ((nn.Linear, nn.Linear.forward), (nn.ReLU, nn.ReLU.forward))
@@ -18,17 +20,17 @@ _KINDS = ((nn.Linear, nn.Linear.forward), (nn.ReLU, nn.ReLU.forward))
 
 @dataclass(slots=True)
 class Sighting:
-    """A network that a variable was bound to after a cell.
+    """A network that a variable was bound to after a statement.
 
     Attributes:
-        cell: Number of the cell.
+        place: Number of the cell, line of the statement.
         variable: Name of the variable.
         original: The object itself (kept, so that its id is not used again).
         network: A copy made at that moment: later cells may train, extend or rebind it.
         signature: Its structure.
     """
 
-    cell: int
+    place: Place
     variable: str
     original: nn.Module
     network: nn.Module
@@ -40,43 +42,50 @@ class Timeline:
     """All networks seen while the notebook ran."""
 
     sightings: list[Sighting] = field(default_factory=list)
+    _last: dict[str, Sighting] = field(default_factory=dict)
 
-    def look(self, cell: int, namespace: dict[str, Any]) -> None:
-        """Note which variables are bound to a new or restructured network after `cell`."""
+    def look(self, place: Place, namespace: dict[str, Any]) -> bool:
+        """Note which variables are bound to a new or restructured network after a statement; whether one is."""
+        before = len(self.sightings)
         for variable, value in list(namespace.items()):
             if not isinstance(value, nn.Module) or variable.startswith("_"):
                 continue
             try:
                 signature = structure(value)
-                last = self.bound(variable, cell)
+                last = self._last.get(variable)
                 if last is None or last.original is not value or last.signature != signature:
-                    self.sightings.append(Sighting(cell, variable, value, _copy(value), signature))
+                    self._last[variable] = Sighting(place, variable, value, _copy(value), signature)
+                    self.sightings.append(self._last[variable])
             except Exception:  # a module that cannot be looked at is no answer
                 continue
+        return len(self.sightings) > before
 
-    def bound(self, variable: str, cell: int) -> Sighting | None:
-        """What `variable` was bound to after `cell`."""
-        found = [seen for seen in self.sightings if seen.variable == variable and seen.cell <= cell]
+    def bound(self, variable: str, place: Place) -> Sighting | None:
+        """What `variable` was bound to at a place."""
+        found = [seen for seen in self.sightings if seen.variable == variable and seen.place <= place]
         return found[-1] if found else None
 
-    def answer(self, sources: dict[int, str], failed: set[int], wanted: Wanted) -> Sighting | None:
+    def answer(self, sources: dict[int, str], failed: set[Place], wanted: Wanted) -> Sighting | None:
         """The network that answers q1, or None.
 
         Preferred is what stood behind the handout's assertions where these passed; then the network that
         `naive_init` was first applied to, which the rest of the homework works with; then what failed the assertions;
-        then the latest other network. The given network with one hidden layer never counts.
+        then the latest other network. The given network with one hidden layer never counts, nor an empty one where
+        there is another.
         """
-        asserted = [(cell, name) for cell, source in sources.items() for name in asserted_names(source, wanted)]
-        used = [(cell, name) for cell, source in sources.items() for name in initialized_names(source)]
-        places = [place for place in reversed(asserted) if place[0] not in failed]
+        asserted = [
+            ((cell, line), name) for cell, source in sources.items() for line, name in asserted_names(source, wanted)
+        ]
+        used = [((cell, line), name) for cell, source in sources.items() for line, name in initialized_names(source)]
+        places = [(place, name) for place, name in reversed(asserted) if place not in failed]
         places += used[:1]
-        places += [place for place in reversed(asserted) if place[0] in failed]
-        for cell, name in places:
-            seen = self.bound(name, cell)
-            if seen is not None and not wanted.is_given(seen.signature):
+        places += [(place, name) for place, name in reversed(asserted) if place in failed]
+        for place, name in places:
+            seen = self.bound(name, place)
+            if seen is not None and wanted.may_be(seen.signature):
                 return seen
-        others = [seen for seen in self.sightings if not wanted.is_given(seen.signature)]
-        return max(others, key=lambda seen: (seen.variable == "model", seen.cell), default=None)
+        others = [seen for seen in self.sightings if wanted.may_be(seen.signature)]
+        return max(others, key=lambda seen: (seen.variable == "model", seen.place), default=None)
 
 
 def structure(module: nn.Module) -> Signature:
@@ -109,25 +118,26 @@ class Wanted:
             given=tuple(tuple(array.shape) for array in (*first, *last)),
         )
 
-    def is_given(self, signature: Signature) -> bool:
-        """Whether it is the given network with one hidden layer."""
-        _kinds, shapes = signature
-        return bool(shapes == self.given)
+    def may_be(self, signature: Signature) -> bool:
+        """Whether it may answer q1: it is neither empty nor the given network with one hidden layer."""
+        kinds, shapes = signature
+        return bool(shapes != self.given and len(kinds) > 1)
 
 
-def asserted_names(source: str, wanted: Wanted) -> list[str]:
-    """Variables about which a cell makes one of the handout's assertions on the network."""
+def asserted_names(source: str, wanted: Wanted) -> list[tuple[int, str]]:
+    """Lines with one of the handout's assertions on the network, and the variables that it is about."""
     names = []
     for node in _walk(source):
         if isinstance(node, ast.Assert):
             constants = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
             if constants & {wanted.children, wanted.parameters}:
-                names += [name for name in _names(node) if name not in {"len", "sum", "p", "torch", "list"}]
+                known = {"len", "sum", "p", "torch", "list"}
+                names += [(node.lineno, name) for name in _names(node) if name not in known]
     return names
 
 
-def initialized_names(source: str) -> list[str]:
-    """Variables whose network a cell passes to `naive_init` through `apply`."""
+def initialized_names(source: str) -> list[tuple[int, str]]:
+    """Lines that pass a network to `naive_init` through `apply`, and the variable that holds it."""
     names = []
     for node in _walk(source):
         if (
@@ -137,7 +147,7 @@ def initialized_names(source: str) -> list[str]:
             and isinstance(node.func.value, ast.Name)
             and any("naive_init" in _names(argument) for argument in node.args)
         ):
-            names.append(node.func.value.id)
+            names.append((node.lineno, node.func.value.id))
     return names
 
 
