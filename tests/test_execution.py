@@ -200,7 +200,7 @@ def test_open_stubs_are_not_answered_and_errors_are_not_reached(sandbox):
 
 
 def test_a_syntax_error_in_an_answer_is_named_with_its_cell(sandbox):
-    evidence = run(sandbox, SETUP, Q1, "def print_gnorms(model):\n    gnorm = ?", Q3)
+    evidence = run(sandbox, SETUP, Q1, "def print_gnorms(model):\n    gnorm = (model", Q3)
     assert evidence.norms[0].state == "not reached"
     assert "code cell 3" in evidence.norms[0].reason
     assert "SyntaxError" in evidence.norms[0].reason

@@ -158,7 +158,8 @@ class Session:
 
     def _before_statement(self, line: int) -> None:
         """Tell the judge where the cell is: should this statement end the process, it costs itself only."""
-        wire.send_json(self.connection, {"token": self._token, "at": line})
+        with contextlib.suppress(wire.WireError):
+            wire.send_json(self.connection, {"token": self._token, "at": line})
 
     def moment(self) -> Moment:
         """The state after the present cell."""
