@@ -27,7 +27,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from inithw.engine import submission
-from inithw.engine.submission import NotGradable, normalize
+from inithw.engine.submission import NotGradable, files, handout, normalize
 from inithw.homework.definition import HOMEWORK
 
 from tests.parts import read_submission
@@ -43,6 +43,7 @@ STUBS = (
     'def better_init(module):\n    todo("q3")',
 )
 OTHER = ("import numpy as np", "print(np.pi)")
+SCRIPT = "\n\n".join(("import torch", *ANSWERS)).encode()
 
 
 def code_cell(source, **fields):
@@ -626,7 +627,7 @@ def test_a_file_that_reads_otherwise_than_its_size_says_is_refused():
 
 
 def test_a_folder_with_very_many_files_is_refused(write, monkeypatch):
-    monkeypatch.setattr(submission, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(files, "MAX_ENTRIES", 3)
     refused(as_folder(write, [(f"d/{n}.csv", b"1") for n in range(3)]), "holds more than 3 files")
 
 
@@ -747,9 +748,11 @@ def test_control_characters_in_code_are_kept_for_the_worker_to_judge(write):
 # ---------------------------------------------------------------- digest, demonstrations, notes
 
 
-def test_the_digest_is_over_the_framed_sources_of_the_cells_with_code(write):
+def test_the_digest_covers_exactly_what_is_sent(write):
     read = read_submission(write("x.ipynb", notebook("\n\na = 1  \r\n", "  \n", "é")))
-    framed = b"\0\0\0\0\0\0\0\x05a = 1" + b"\0\0\0\0\0\0\0\x02" + "é".encode()
+    framed = b"".join(
+        b"cell" + len(part).to_bytes(8, "big") + part for part in (b"\n\na = 1  \n", b"  \n", "é".encode())
+    )
     assert read.digest == hashlib.sha256(framed).hexdigest()
 
 
@@ -758,10 +761,174 @@ def test_the_digest_sees_code_and_nothing_else(write):
         return read_submission(write("x.ipynb", notebook(*given, **fields))).digest
 
     base = digest("a = 1", "b = 2")
-    assert base == digest("a = 1", "", "b = 2\n", minor=2, metadata={"x": 1})
+    assert base == digest("a = 1", "b = 2", minor=2, metadata={"x": 1})
     assert base == read_submission(write("y.py", b"# %%\na = 1\n\n# %%\nb = 2\n")).digest
-    others = [digest("b = 2", "a = 1"), digest("a = 1\nb = 2"), digest("a = 1"), digest("a = 1", "b  = 2"), digest()]
-    assert len({base, *others}) == 6
+    others = [("b = 2", "a = 1"), ("a = 1\nb = 2",), ("a = 1",), ("a = 1", "b  = 2"), ()]
+    seen = [
+        ("a = 1 ", "b = 2"),
+        ("a = 1", "b = 2", ""),
+        ("a = 1", "", "b = 2"),
+        ("\na = 1", "b = 2"),
+        ("a = 1", "b = 2\n"),
+    ]
+    assert len({base, *(digest(*one) for one in (*others, *seen))}) == 11
+
+
+def test_blanks_in_a_given_cell_are_neither_sent_nor_counted(write):
+    given_cell = handout.handout_cells(HOMEWORK)[3]
+    plain, blank = (
+        read_submission(write("x.ipynb", notebook(text, "a = 1"))) for text in (given_cell, given_cell + "  \n")
+    )
+    assert plain.cells == blank.cells
+    assert plain.digest == blank.digest
+
+
+# ---------------------------------------------------------------- Python files beside the notebook
+
+
+@pytest.mark.parametrize("folder", ["", "hw/", "a/b/"])
+def test_python_files_beside_the_notebook_travel_with_it(write, folder):
+    for pack in (as_folder, as_zip):
+        files_in = [
+            (f"{folder}hw.ipynb", encoded(*ANSWERS, "import he")),
+            (f"{folder}he.py", b"\xef\xbb\xbfx = 1\r\n"),
+            (f"{folder}pack/__init__.py", b""),
+            (f"{folder}pack/inner.py", b"y = 2"),
+            (f"{folder}tests/q1.py", b"z = 3"),
+            (f"{folder}.hidden/x.py", b""),
+            (f"{folder}data.csv", b"1"),
+            (f"{folder}large.py", b"x = 1\n" * 100_000),
+        ]
+        read = settle(pack(write, files_in))
+        found = {file.name: file.text for file in read.files}
+        assert found == {"he.py": "x = 1\n", "pack/__init__.py": "", "pack/inner.py": "y = 2"}
+
+
+def test_python_files_elsewhere_in_the_upload_keep_their_path(write):
+    read = settle(as_zip(write, [("nb/hw.ipynb", encoded(*ANSWERS)), ("src/he.py", b"x = 1"), ("he.py", b"y = 1")]))
+    assert {file.name for file in read.files} == {"src/he.py", "he.py"}
+
+
+def test_the_digest_sees_the_files_beside_the_notebook(write):
+    def digest(*beside):
+        return settle(as_zip(write, [("hw.ipynb", encoded(*ANSWERS)), *beside])).digest
+
+    assert len({digest(), digest(("he.py", b"x")), digest(("he.py", b"y")), digest(("she.py", b"x"))}) == 4
+    assert digest(("notes.txt", b"x")) == digest()
+
+
+OUTSIDE = ("../he.py", "/he.py", "a/../../he.py", "C:/he.py", "a\\..\\..\\he.py", "-" * 200 + ".py", "a/b/c/d/e/f/g.py")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_file_is_laid_down_outside_of_the_folder(write, name):
+    read = settle(as_zip(write, [("hw.ipynb", encoded(*ANSWERS)), (name, b"x = 1")]))
+    for file in read.files:
+        assert ".." not in file.name.split("/")
+        assert not file.name.startswith("/")
+        assert len(file.name.split("/")) <= 5
+
+
+def test_too_many_files_beside_the_notebook_are_bounded(write):
+    many = [(f"f{number}.py", b"x = 1") for number in range(90)]
+    assert len(settle(as_zip(write, [("hw.ipynb", encoded(*ANSWERS)), *many])).files) == 50
+
+
+# ---------------------------------------------------------------- which file counts
+
+
+@pytest.mark.parametrize(
+    ("given_files", "taken"),
+    [
+        ([("hw.py", SCRIPT), ("Untitled.ipynb", encoded("1 + 1"))], "hw.py"),
+        ([("hw.py", SCRIPT), ("Untitled.ipynb", encoded(*STUBS))], "hw.py"),
+        ([("hw.py", SCRIPT), ("hw.ipynb", encoded(*ANSWERS))], "hw.ipynb"),
+        ([("hw.py", SCRIPT), ("tests/q2.py", b"def test(print_gnorms): pass\nimport torch")], "hw.py"),
+        ([("hw.ipynb", encoded(*ANSWERS)), ("tests/q2.py", b"def test(print_gnorms): pass\nimport torch")], "hw.ipynb"),
+        ([("tests/q3.py", b"better_init"), ("hw.zip", zipped([("hw.ipynb", encoded(*ANSWERS))]))], "hw.zip/hw.ipynb"),
+        ([("hw.ipynb", encoded(*STUBS)), ("my.ipynb", encoded(*ANSWERS)), ("x.py", SCRIPT)], "my.ipynb"),
+        ([("Untitled.ipynb", encoded("1 + 1")), ("my.ipynb", encoded(*ANSWERS))], "my.ipynb"),
+        ([("he.py", b"import torch\ndef better_init(m): 1"), ("a.ipynb", encoded("import better_init"))], "a.ipynb"),
+        ([("README.md", b"# better_init"), ("sub/my.ipynb", encoded(*ANSWERS))], "sub/my.ipynb"),
+    ],
+)  # fmt: skip
+@both
+def test_this_homeworks_notebook_wins_over_strays_scripts_and_the_handouts_tests(write, pack, given_files, taken):
+    assert settle(pack(write, given_files)).notes[0] == f"Graded {taken}."
+
+
+# ---------------------------------------------------------------- what is no notebook
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("hw.md", b"# Homework\n```python\nimport torch\n```", "Markdown"),
+        ("hw.qmd", b"---\ntitle: x\n---\n```{python}\nimport torch\n```", "Quarto"),
+        ("hw.Rmd", b"---\ntitle: x\n---\n```{python}\nimport torch\n```", "R Markdown"),
+        ("hw.tex", b"\\documentclass{article}", "LaTeX"),
+        ("hw.rst", b"Homework\n========\nimport torch", "reStructuredText"),
+        ("hw.py", b"import marimo\n\napp = marimo.App()\n\n@app.cell\ndef _():\n    import torch\n", "marimo"),
+        ("hw.gdoc", b'{"url": "https://docs.google.com/x", "doc_id": "1"}', "a link"),
+        ("hw.ipynb", b'{"url": "https://docs.google.com/x", "doc_id": "1", "email": "a@b"}', "a link"),
+        ("hw.url", b"[InternetShortcut]\r\nURL=https://colab.research.google.com/x", "a link"),
+        ("hw.ipynb", b"https://colab.research.google.com/drive/abc", "a link"),
+        ("hw.webloc", b"<?xml version='1.0'?><plist></plist>", "a link"),
+        ("hw.desktop", b"[Desktop Entry]\nType=Link", "a link"),
+        ("hw.ipynb", b'{\n<<<<<<< HEAD\n "cells": [],\n=======\n>>>>>>> main\n}', "conflict markers"),
+        ("hw.html", b"<!DOCTYPE html>", "web page"),
+        ("hw.pdf", b"%PDF-1.7", "a PDF"),
+        ("hw.pyc", b"\xa7\r\r\n\0\0", "compiled Python"),
+    ],
+)
+def test_what_is_no_notebook_is_named(write, name, content, words):
+    assert "ubmit" in refused(write(name, content), name, words)
+    refused(as_zip(write, [(name, content), ("data.csv", b"1")]), words)
+
+
+def test_a_notebook_among_checkpoints_only_is_named(write):
+    refused(as_zip(write, [(".ipynb_checkpoints/hw-checkpoint.ipynb", encoded(*ANSWERS))]), ".ipynb_checkpoints")
+
+
+# ---------------------------------------------------------------- scripts whose cells are marked otherwise
+
+PARTS = ("import torch", "def print_gnorms(model):\n    # a comment\n\n    x = 1", "model = 1\n\nassert model")
+MARKED = {
+    "percent": "# %%\n{0}\n\n# %% [markdown]\n# text\n\n# %%\n{1}\n\n#%%\n{2}\n",
+    "codecell": (
+        "# -*- coding: utf-8 -*-\n# <nbformat>3.0</nbformat>\n\n# <codecell>\n\n{0}\n\n# <markdowncell>\n\n# text\n\n"
+        "# <codecell>\n\n{1}\n\n# <codecell>\n\n{2}\n"
+    ),
+    "nbconvert": (
+        "#!/usr/bin/env python\n# coding: utf-8\n\n# In[1]:\n\n\n{0}\n\n\n# # Title\n\n# In[ ]:\n\n\n{1}\n\n\n"
+        "# In[3]:\n\n\n{2}\n"
+    ),
+    "databricks": ("# Databricks notebook source\n{0}\n\n# COMMAND ----------\n\n{1}\n\n# COMMAND ----------\n\n{2}\n"),
+    "colab": (
+        '# -*- coding: utf-8 -*-\n"""hw.ipynb\n\nAutomatically generated by Colab.\n"""\n\n{0}\n\n"""## Title\n\n'
+        '# not a heading\n\ntext"""\n\n{1}\n\n"""text"""\n\n{2}\n'
+    ),
+    "light": (
+        "# ---\n# jupyter:\n#   jupytext: light\n# ---\n\n# # Title\n\n{0}\n\n# ## Question 1\n\n{1}\n\n"
+        "# text\n# more\n\n{2}\n"
+    ),
+    "light with marks": "# +\n{0}\n# -\n\n# text\n\n# +\n{1}\n# -\n\n# +\n{2}\n",
+    "banners": "{0}\n\n################\n# Question 1   #\n################\n\n{1}\n\n# Question 2\n\n{2}\n",
+    "In[1] without a colon": "# In[1]\n{0}\n# In[2]\n{1}\n# In[3]\n{2}\n",
+}
+
+
+@pytest.mark.parametrize("form", MARKED)
+def test_a_script_has_cells_where_its_headings_are(write, form):
+    read = settle(write("hw.py", MARKED[form].format(*PARTS).encode()))
+    assert len(read.cells) == 3
+    for cell, part in zip(read.cells, PARTS, strict=True):
+        assert part in cell.source
+
+
+def test_no_heading_is_seen_within_a_string_or_a_function(write):
+    script = 'import torch\n\ntext = """\n\n# one\n\n# two\n\n"""\n\ndef f():\n\n# odd\n\n    return 1\n'
+    assert len(settle(write("hw.py", script.encode())).cells) == 1
 
 
 @given(st.text(st.sampled_from("ab \t\n\r\f\u2028")))
@@ -817,7 +984,7 @@ class Opened:
 
 @pytest.fixture(scope="session")
 def opened():
-    submission._handout(HOMEWORK.handout)  # is read once
+    handout._handout(HOMEWORK.handout)  # is read once
     return Opened()
 
 

@@ -65,10 +65,7 @@ def near_identical(submissions: Sequence[Submission], given: Sequence[str]) -> l
         given: Code cells of the handout.
     """
     boilerplate = _pieces("\n".join(given))
-    pieces = [
-        np.setdiff1d(_pieces("\n".join(cell.source for cell in submission.cells if not cell.given)), boilerplate)
-        for submission in submissions
-    ]
+    pieces = [np.setdiff1d(_pieces(_own_code(submission)), boilerplate) for submission in submissions]
     holders = np.repeat(np.arange(len(pieces)), [len(own) for own in pieces])
     values, columns = np.unique(np.concatenate([*pieces, np.empty(0, np.int64)]), return_inverse=True)
     rare = (np.bincount(columns, minlength=len(values)) <= max(2, int(_IDIOM * len(submissions))))[columns]
@@ -82,6 +79,12 @@ def near_identical(submissions: Sequence[Submission], given: Sequence[str]) -> l
         if a < b and number >= _FEWEST and number >= _SHARE * min(counts[a], counts[b])
     ]
     return sorted(pairs, key=lambda pair: (-pair.share, -pair.pieces, pair.first, pair.second))
+
+
+def _own_code(submission: Submission) -> str:
+    """What a student wrote or uploaded: cells that the handout does not give, and files beside the notebook."""
+    own = [cell.source for cell in submission.cells if not cell.given]
+    return "\n".join([*own, *(file.text for file in submission.files)])
 
 
 def _pieces(code: str) -> np.ndarray:

@@ -1,0 +1,55 @@
+"""Tells a handout's cells from a student's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from inithw.engine.homework import Homework
+from inithw.engine.records import Cell
+
+
+def normalize(source: str) -> str:
+    r"""Return `source` with "\n" newlines, without trailing whitespace and outer blank lines.
+
+    Two cells with equal normalized sources count as the same cell.
+    """
+    lines = [line.rstrip() for line in newlines(source).split("\n")]
+    return "\n".join(lines).strip("\n")
+
+
+def newlines(text: str) -> str:
+    r"""Return `text` with "\n" for every end of a line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def fingerprint(source: str) -> str:
+    """A hash of a cell that is equal for cells that count as the same."""
+    return hashlib.sha256(normalize(source).encode()).hexdigest()
+
+
+def read_cell(number: int, source: str, homework: Homework) -> Cell:
+    """A cell of a submission; one that the handout gives is taken from the handout, blanks at line ends and all."""
+    given = _handout(homework.handout).get(fingerprint(source))
+    if given is None:
+        return Cell(number, source)
+    return Cell(number, given["source"], given=True, demonstration=given["demonstration"] is True)
+
+
+def handout_cells(homework: Homework) -> list[str]:
+    """The code cells of the distributed notebook."""
+    return [cell["source"] for cell in _given(homework.handout)]
+
+
+@cache
+def _handout(file: Path) -> dict[str, dict[str, Any]]:
+    """The distributed notebook's code cells by their fingerprints."""
+    return {fingerprint(cell["source"]): cell for cell in _given(file)}
+
+
+def _given(file: Path) -> list[dict[str, Any]]:
+    """What `inithw build` has written of the handout; nothing before that."""
+    return list(json.loads(file.read_text("utf-8"))["cells"]) if file.is_file() else []
