@@ -102,7 +102,7 @@ def _judge(submission: Submission, questions: tuple[str, ...], norms: list[float
         def passes(source: str) -> bool:
             try:
                 with time_limit(CELL_SECONDS, CELL_SECONDS):
-                    return shell.run(source) is None
+                    return not shell.run(source)
             except BaseException:
                 return False
 

@@ -136,7 +136,8 @@ def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Networ
         activations = np.maximum(activations @ matrix.T + biases[-1], 0.0)
     # The gradient of a hidden layer grows with the square of the last one.
     norms = frobenius(gradients(_network(weights, biases)))
-    factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(np.maximum(norms, 1e-300)).mean())))
+    # A dead one, whose gradients vanish, stays as it is: it is drawn again.
+    factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(norms).mean()))) if norms.all() else 1.0
     weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
     return _network(weights, biases)
 
@@ -164,7 +165,7 @@ def _unclear(network: Network) -> str:
     """What the network does not tell from the right norms, or empty."""
     weight_gradients = gradients(network)
     right = frobenius(weight_gradients)
-    if right.min() < SMALLEST_NORM or right.max() > LARGEST_NORM:
+    if not (right.min() >= SMALLEST_NORM and right.max() <= LARGEST_NORM):  # nor are they numbers of a dead network
         return f"rounded ones, as they lie between {right.min():.2g} and {right.max():.2g}"
     # Gradients of a network with one hidden layer are vectors: there, some norms coincide.
     vectors = all(1 in weights.shape for weights in network.weights)
