@@ -1295,7 +1295,7 @@ def write_page():
         for cell in texts:
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
-    page, _ = HTMLExporter(exclude_input=True).from_notebook_node(notebook)
+    page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_notebook_node(notebook)
     page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100% }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")
