@@ -617,8 +617,8 @@ show_training(model, log, evaluated_x, evaluated_pred, "trained")
 # - While the linearization holds, a step of plain gradient descent on the mean squared error multiplies the part of the error
 #   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part is hardly learned; below $-1$, the step overshoots and
 #   the error grows.
-# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ lie in a plane: $P$ pieces
-#   give rank $r \le 2P$.
+# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ span at most two
+#   dimensions: $P$ pieces give rank $r \le 2P$.
 
 # %%
 def feature_matrix(model, x=train_x):
@@ -712,7 +712,7 @@ grader.check("q1")
 #
 # def parses(source):
 #     try:
-#         ast.parse(source)
+#         ast.parse(get_ipython().transform_cell(source))
 #     except SyntaxError:
 #         return False
 #     return True
@@ -1293,7 +1293,7 @@ def write_page():
         for cell in texts:
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
-    page, _ = HTMLExporter(exclude_input=True).from_notebook_node(notebook)
+    page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_notebook_node(notebook)
     page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100% }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")

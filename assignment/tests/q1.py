@@ -15,7 +15,7 @@ NOT_CHECKED = "Not checked here: which layers these are, in which order, and the
 
 def parses(source):
     try:
-        ast.parse(source)
+        ast.parse(get_ipython().transform_cell(source))
     except SyntaxError:
         return False
     return True
