@@ -41,10 +41,10 @@ class Peer:
         shapes = [list(array.shape) for array in arrays]
         wire.send_json(
             self.connection,
-            {"ask": ask, "token": "t", "seconds": 5, "patience": 5, "shapes": shapes, "number": 1, **details},
+            {"ask": ask, "token": "t", "seconds": 5, "patience": 600, "shapes": shapes, "number": 1, **details},
         )
         wire.send_floats(self.connection, *arrays)
-        while "at" in (reply := wire.receive_json(self.connection, 1 << 20, time.monotonic() + 10)):
+        while "at" in (reply := wire.receive_json(self.connection, 1 << 20, time.monotonic() + 600)):
             continue
         assert reply.pop("token") == "t"
         return reply
