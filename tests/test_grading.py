@@ -152,7 +152,15 @@ def test_a_long_name_in_any_script_makes_a_file_name_that_file_systems_take(tmp_
 
 
 def test_a_worker_ended_by_any_signal_is_described():
-    assert [_exit_reason(-number) for number in (11, 35)] == ["it crashed (SIGSEGV)", "it crashed (signal 35)"]
+    reasons = [_exit_reason(-number, used=0, most=60) for number in (11, 35)]
+    assert reasons == [("it crashed (SIGSEGV)", False), ("it crashed (signal 35)", False)]
+
+
+def test_a_worker_killed_by_somebody_else_is_lost_unless_its_time_was_used_up():
+    assert [_exit_reason(status, used=1, most=60)[1] for status in (-9, None, 0, 137, "alive")] == [
+        *(True, True, False, False, False)
+    ]
+    assert _exit_reason(-9, used=61, most=60) == ("it used 60 s of processor time", False)
 
 
 def test_a_class_of_nobody_is_a_table_of_nothing(tmp_path):

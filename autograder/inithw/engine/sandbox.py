@@ -130,19 +130,8 @@ class Worker:
             if because:
                 self.stopped_because, self.lost = because, lost
             else:
-                self.stopped_because, self.lost = self._exit_reason(status.get("status"))
-
-    def _exit_reason(self, status: Any) -> tuple[str, bool]:
-        """What an exit status means, and whether the worker was taken away. It cannot send itself SIGKILL."""
-        if status == "alive":
-            return "it closed its connection to the judge", False
-        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._used >= self._limits.total_seconds - GRACE_SECONDS:
-            return f"it used {self._limits.total_seconds:.0f} s of processor time", False
-        if not isinstance(status, int) or status == -signal.SIGKILL:
-            return "it was killed from outside, perhaps because the machine had no memory left", True
-        if status < 0:
-            return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})", False
-        return f"it left the process (exit code {status})", False
+                most = self._limits.total_seconds
+                self.stopped_because, self.lost = _exit_reason(status.get("status"), self._used, most)
 
     # ------------------------------------------------------------------ time
 
@@ -279,6 +268,25 @@ class Worker:
         remove_tree(self.scratch)
         if self._places and self._slot.uid is not None:
             sweep(self._slot.uid, self._places)
+
+
+def _exit_reason(status: Any, used: float, most: float) -> tuple[str, bool]:
+    """What an exit status means, and whether the worker was taken away: it cannot send itself SIGKILL.
+
+    Args:
+        status: The exit code, minus the signal, `alive`, or None when nobody knows.
+        used: Processor time that it had used.
+        most: ... and was allowed to.
+    """
+    if status == "alive":
+        return "it closed its connection to the judge", False
+    if status in (-signal.SIGXCPU, -signal.SIGKILL) and used >= most - GRACE_SECONDS:
+        return f"it used {most:.0f} s of processor time", False
+    if not isinstance(status, int) or status == -signal.SIGKILL:
+        return "it was killed from outside, perhaps because the machine had no memory left", True
+    if status < 0:
+        return f"it crashed ({_SIGNAL_NAMES.get(-status, f'signal {-status}')})", False
+    return f"it left the process (exit code {status})", False
 
 
 def _runs(stat: Path) -> bool:
