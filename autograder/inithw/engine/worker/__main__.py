@@ -111,8 +111,9 @@ def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: Modu
     if os.getppid() != parent:  # it died before its death could be made ours
         return
     seeds.seed_all(0)  # `random` has drawn a seed of its own after the fork
-    wire.send_json(connection, {"walls": walls})
-    Session(shell, connection, homework).run()
+    session = Session(shell, connection, homework)
+    wire.send_json(connection, {"walls": walls})  # from here on, what ends it is the submission's doing
+    session.run()
 
 
 def _end(pid: int, uid: int | None, wait: bool, children: set[int]) -> dict[str, Any]:
