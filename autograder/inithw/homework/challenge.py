@@ -134,10 +134,11 @@ def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Networ
         weights.append(matrix)
         biases.append(_float32(bias))
         activations = np.maximum(activations @ matrix.T + biases[-1], 0.0)
-    # The gradient of a hidden layer grows with the square of the last one.
+    # The gradient of a hidden layer grows with the square of the last one. (A dead network stays so, and is refused.)
     norms = frobenius(gradients(_network(weights, biases)))
-    factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(np.maximum(norms, 1e-300)).mean())))
-    weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
+    if norms.all():
+        factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(norms).mean())))
+        weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
     return _network(weights, biases)
 
 
