@@ -29,7 +29,8 @@ RULE = (
     "catch. Where families whose verdict is left to measurement, but whose draws are right, have medians in between, "
     "the threshold is the midpoint of the widest gap, on a logarithmic scale.",
     "An item is lost when at least half of the votes lie beyond a threshold: a vote is one of "
-    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks.",
+    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks. (Of networks that are copies of earlier ones, "
+    f"{STATISTICS['novelty'].needed} are enough.)",
     f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
     f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
     "with 'passed' where so many would have at most that for the best of the families that must lose this item, "
@@ -200,14 +201,14 @@ def rate(count: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def probability_lost(against: float, votes: int) -> float:
-    """That at least half of the votes are against, when each is with this probability."""
-    return float(stats.binom.sf((votes + 1) // 2 - 1, votes, against))
+def probability_lost(against: float, votes: int, needed: int) -> float:
+    """That at least `needed` of the votes are against, when each is with this probability."""
+    return float(stats.binom.sf(needed - 1, votes, against))
 
 
-def probability_not_lost(against: float, votes: int) -> float:
-    """That fewer than half of the votes are against."""
-    return float(stats.binom.cdf((votes + 1) // 2 - 1, votes, against))
+def probability_not_lost(against: float, votes: int, needed: int) -> float:
+    """That fewer are."""
+    return float(stats.binom.cdf(needed - 1, votes, against))
 
 
 def training_outcome(good: float, looks: tuple[Look, ...]) -> tuple[float, float]:
@@ -266,9 +267,9 @@ def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) 
         summary = statistics[name]
         low, high = rate(summary.against, summary.values)
         against = high if expected == "full" else summary.against / summary.values
-        lost += probability_lost(against, statistic.votes)
+        lost += probability_lost(against, statistic.votes, statistic.needed)
         if family.caught(name):
-            passed = min(passed, probability_not_lost(low, statistic.votes))
+            passed = min(passed, probability_not_lost(low, statistic.votes, statistic.needed))
     return Verdict(expected, passed if expected == "lost" else min(lost, 1.0))
 
 
