@@ -7,11 +7,12 @@ import inspect
 import io
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,12 @@ from inithw.homework.reference.initialization import (
 from inithw.homework.reference.network import initial_gradient_norms
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import DRAWS, STATISTICS, Readings
+from inithw.homework.thresholds import TEST_LOSS_TARGET
 
 SEED = 20_260_101
+_FEW, _MOST = 0.05, 0.95
+_CONSTANTS = ("WIDTHS", "TRAIN_X", "TRAIN_Y", "TEST_X", "TEST_Y", "LEARNING_RATE", "MOMENTUM", "BATCH_SIZE", "STEPS")
+"""Of the homework: what measurements depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,13 @@ class Sizes:
     Attributes:
         blocks: Blocks of weights, for each source of a right family; a tenth for the others.
         networks: Networks whose gradients are computed, for each family.
-        runs: Networks trained, for each family.
+        runs: Networks trained, for each family; four times as many where it is neither most nor few of the first that
+            are good, so that their rate has to be known well.
     """
 
     blocks: int = 10_000
     networks: int = 10_000
-    runs: int = 2_048
+    runs: int = 512
 
 
 Values = dict[str, FloatArray]
@@ -68,17 +74,22 @@ def measure(sizes: Sizes, jobs: int, cache: Path, on_done: Callable[[int, int], 
         on_done: Called with the number of tasks done and of all tasks.
     """
     cache.mkdir(parents=True, exist_ok=True)
+    results: dict[_Task, Values] = {}
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as pool:
-        try:
-            tasks = {pool.submit(_kept, cache, task): task for task in _tasks(sizes)}
-            for done, _ in enumerate(as_completed(tasks), start=1):
-                on_done(done, len(tasks))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for plan in (_tasks, _more_training):
+            wanted = plan(sizes, results)
+            try:
+                tasks = {pool.submit(_kept, cache, task): task for task in wanted}
+                before = len(results)
+                for future in as_completed(tasks):
+                    results[tasks[future]] = future.result()
+                    on_done(len(results), before + len(wanted))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     parts: dict[tuple[str, str], list[Values]] = {}
-    for future, task in tasks.items():
-        parts.setdefault((task.kind, task.of), []).append(future.result())
+    for task in sorted(results, key=lambda task: task.start):
+        parts.setdefault((task.kind, task.of), []).append(results[task])
     whole = {place: _joined(values) for place, values in parts.items()}
     return {
         family.name: {
@@ -116,14 +127,24 @@ class _Task:
     count: int
 
 
-def _tasks(sizes: Sizes) -> list[_Task]:
-    places = [("training", family.name, sizes.runs, 256) for family in FAMILIES]
-    places += [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
+def _tasks(sizes: Sizes, _results: Mapping[_Task, Values]) -> list[_Task]:
+    places = [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
     right = {family.draw.__name__ for family in FAMILIES if family.must_get(DRAWS)}
     places += [("blocks", name, sizes.blocks if name in right else sizes.blocks // 10, 250) for name in SOURCES]
     places += [("novelty", source, sizes.networks, 10 * NETWORKS) for source in SOURCES]
     places += [("remains", source, sizes.networks, 10_000) for source in SOURCES]
+    places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]
     return [_Task(kind, of, *part) for kind, of, total, size in places for part in _parts(total, size)]
+
+
+def _more_training(sizes: Sizes, results: Mapping[_Task, Values]) -> list[_Task]:
+    tasks = []
+    for family in FAMILIES:
+        losses = [of["loss"] for task, of in results.items() if (task.kind, task.of) == ("training", family.name)]
+        if _FEW < np.mean(np.concatenate(losses) < TEST_LOSS_TARGET) < _MOST:
+            more = _parts(3 * sizes.runs, 256)
+            tasks += [_Task("training", family.name, sizes.runs + start, count) for start, count in more]
+    return tasks
 
 
 def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -151,11 +172,15 @@ def _key(task: _Task) -> str:
     family = next((family for family in FAMILIES if family.name == task.of), None)
     said = {
         "task": astuple(task),
-        "code": [*map(inspect.getsource, (function, _networks, _random)), *map(inspect.getsource, (drawing, *modules))],
-        "homework": inspect.getsource(data),
+        "code": [_source(part) for part in (function, _networks, _random, drawing, *modules)],
+        "homework": [f"{name}: {getattr(data, name)}" for name in _CONSTANTS],
         "family": family and [family.draw.__name__, *scales(family)],
     }
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _source(part: Any) -> str:
+    return inspect.getsource(part)
 
 
 def _random(task: _Task) -> np.random.Generator:
