@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from inithw.engine.records import CellRun, FloatArray, Unavailable
+from inithw.engine.verdict import available
+
+if TYPE_CHECKING:
+    from inithw.homework.statistics import Measured
 
 # ---------------------------------------------------------------- what the judge asks
 
@@ -182,7 +188,7 @@ class Remark:
     raised: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """All that a verdict rests on; see `inithw.engine.records.Evidence`.
 
@@ -203,6 +209,17 @@ class Evidence:
     init: InitEvidence | Unavailable
     seconds: float = 0.0
     remarks: tuple[Remark, ...] = ()
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What `better_init` did, measured once for all checks.
+
+        Raises:
+            Lost: There is no evidence of it.
+        """
+        from inithw.homework.statistics import measure  # which reads these records
+
+        return measure(available(self.init), self.challenge.start)
 
 
 RECORDS = (

@@ -20,14 +20,14 @@ from inithw.homework.diagnosis.initialization import (
 )
 from inithw.homework.records import Evidence, InitEvidence, WeightSample
 from inithw.homework.reference.training import train
-from inithw.homework.statistics import Measured, measure
+from inithw.homework.statistics import Measured
 from inithw.homework.thresholds import TEST_LOSS_TARGET, thresholds
 
 
 def check_draws(evidence: Evidence) -> None:
     """Every weight is freshly drawn: finite, around zero, not constant, independent; biases are zero."""
     init = available(evidence.init)
-    seen = measure(init, evidence.challenge.start)
+    seen = evidence.measured
     samples = (*init.networks, *init.layers)
     for sample in samples:
         if not np.isfinite(sample.weights).all():
@@ -70,7 +70,7 @@ def check_draws(evidence: Evidence) -> None:
 def check_scale(evidence: Evidence) -> None:
     """The standard deviation is gain / sqrt(fan) over all layer shapes, with one fan rule and an accepted gain."""
     init = available(evidence.init)
-    seen = measure(init, evidence.challenge.start)
+    seen = evidence.measured
     if not all(seen.finite):
         found = "some weights were not finite after better_init, so that they have no scale"
         raise Lost.because(found, name_scale(init, seen))
@@ -154,7 +154,7 @@ def _usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     init = available(evidence.init)
     if init.forward_error:
         raise Lost(f"a network did not run after better_init: {init.forward_error}.")
-    seen = measure(init, evidence.challenge.start)
+    seen = evidence.measured
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         found = "some weights were not finite after better_init, so that nothing can be computed"
         raise Lost.because(found, name_draws(init, seen))

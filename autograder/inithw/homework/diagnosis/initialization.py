@@ -156,13 +156,13 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
         return MISTAKES["q3.identity"]
     if has_no_fresh_networks(seen):
         return MISTAKES["q3.fixed_weights"]
-    if np.median(seen.votes("layer_correlation")) > _COPIES and _lost(seen, "draw_correlation"):
+    if _layers_are_copies(seen) and _lost(seen, "draw_correlation") and _come_back(seen, same_spectrum=True):
         return MISTAKES["q3.seeded"]
     # Before the offset: the mean of a few different weights is far from zero by chance.
     if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
         return MISTAKES["q3.repeated"]
     if _lost(seen, "novelty") or _lost(seen, "draw_correlation"):
-        return MISTAKES["q3.fixed_sizes" if _most_are_of_earlier_networks(seen) else "q3.copied_layer"]
+        return MISTAKES["q3.fixed_sizes" if _come_back(seen) else "q3.copied_layer"]
     if _lost(seen, "layer_correlation"):
         return MISTAKES["q3.copied_layer"]
     if _lost(seen, "offset"):
@@ -172,9 +172,7 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
 
 def has_no_fresh_networks(seen: Measured) -> bool:
     """Whether networks come back, and not because their layers are copies of one seeded draw."""
-    copies = _against(seen, "novelty") & seen.readings.novelty.same_spectrum & seen.readings.novelty.earlier
-    come_back = _lost(seen, "novelty") and 2 * np.count_nonzero(copies) >= np.count_nonzero(_against(seen, "novelty"))
-    return bool(come_back and np.median(seen.votes("layer_correlation")) < _COPIES)
+    return _come_back(seen, same_spectrum=True) and not _layers_are_copies(seen)
 
 
 def name_scale(init: InitEvidence, seen: Measured) -> Mistake | None:
@@ -213,9 +211,17 @@ def _lost(seen: Measured, name: str) -> bool:
     return thresholds().lost(name, seen.votes(name))
 
 
-def _most_are_of_earlier_networks(seen: Measured) -> bool:
+def _come_back(seen: Measured, *, same_spectrum: bool = False) -> bool:
+    """Whether most networks that are not new are those of earlier calls, if asked with the same singular values."""
     against = _against(seen, "novelty")
-    return bool(2 * np.count_nonzero(seen.readings.novelty.earlier & against) >= np.count_nonzero(against))
+    found = against & seen.readings.novelty.earlier
+    if same_spectrum:
+        found &= seen.readings.novelty.same_spectrum
+    return _lost(seen, "novelty") and bool(2 * np.count_nonzero(found) >= np.count_nonzero(against))
+
+
+def _layers_are_copies(seen: Measured) -> bool:
+    return bool(np.median(seen.votes("layer_correlation")) > _COPIES)
 
 
 def _law(seen: Measured, values: FloatArray, exponent: float) -> ScaleLaw:
