@@ -123,13 +123,9 @@ class Printout:
 
         Without names, or where the numbers beside the names are other ones, all other numbers stand beside every layer.
         """
-        if self._named_usable and all(
-            any(number.shows(norm) for number in candidates) for candidates, norm in zip(self.named, norms, strict=True)
-        ):
-            return tuple(
-                tuple(number for number in candidates if not number.shows(norm))
-                for candidates, norm in zip(self.named, norms, strict=True)
-            )
+        pairs = list(zip(self.named, norms, strict=True)) if self._named_usable else []
+        if pairs and all(any(number.shows(norm) for number in candidates) for candidates, norm in pairs):
+            return tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
         others = tuple(number for number in self.ordered if not any(number.shows(norm) for norm in norms))
         return (others,) * self.layers
 
