@@ -506,9 +506,9 @@ Q2 = (
     wrong("the first twenty rows and columns", "gnorm = param.grad[:20, :20].norm()", items=("q2.general",)),
     # ------------------------------------------------ errors and open answers
     wrong("an undefined name", "gnorm = gradient.norm()", "not reached"),
-    wrong("a syntax error", "gnorm = ?", "not reached"),
+    wrong("a syntax error", "gnorm = ?", "not answered"),
     wrong("not called", "gnorm = param.grad.norm", "not reached"),
     wrong("left open", 'gnorm = todo("q2")', "not answered"),
-    wrong("left as dots", "gnorm = ...", "not reached"),
-    wrong("left as None", "gnorm = None", "not reached"),
+    wrong("left as dots", "gnorm = ...", "not answered"),
+    wrong("left as None", "gnorm = None", "not answered"),
 )
