@@ -67,7 +67,9 @@ LAYERS, FORWARD = ("q1.layers",), ("q1.forward",)
 Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.draws",), ("q3.scale",)
 GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
 NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.py", "homework/printout.py"
+DIAGNOSIS, THRESHOLDS = "homework/diagnosis/norms.py", "homework/thresholds.py"
 INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
+TABLE = "homework/statistics.py"
 
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
@@ -101,14 +103,36 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         ),
         Mutant(
             "homework/challenge.py",
-            "biases[-1] -= np.median(forward(_network(weights, biases), inputs[:INPUTS_PER_RANGE]))",
-            "biases[-1] += 1e6",
+            "network.biases[-1][:] -= np.median(forward(network, inputs[:INPUTS_PER_RANGE]))",
+            "network.biases[-1][:] += 1e6",
             ("q1 ReLU after the output",),
+        ),
+        Mutant(
+            "homework/challenge.py",
+            "WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 2.0), (5.0, 50.0))",
+            "WEIGHT_FACTORS = ((5.0, 50.0), (5.0, 50.0))",
+            ("q1 own activation: nothing below a hundredth", "q1 own forward: nothing for small weights"),
+        ),
+        Mutant(
+            "homework/challenge.py",
+            "WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 2.0), (5.0, 50.0))",
+            "WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 1.0))",
+            ("q1 own activation: cut off at a thousand", "q1 own forward: one for large weights"),
         ),
     ),
     Q2: (
-        Mutant(NORMS, "printout.shows(right) or printout.shows(", "printout.shows("),
-        Mutant(NORMS, "if printout.shows(right) or printout.shows(", "if printout.shows(right) and printout.shows("),
+        Mutant(NORMS, "if printout.shows(right) and not hedges(", "if printout.shows(right) or not hedges("),
+        Mutant(
+            NORMS,
+            "if printout.shows(right) and not hedges(printout, task.network, matrices)",
+            "if printout.shows(right)",
+        ),
+        Mutant(DIAGNOSIS, "if len(shown) == len(apart) >= 2:", "if False:"),
+        Mutant(DIAGNOSIS, "(len(hits) >= 3 and 2 * len(hits) > len(right))", "False"),
+        Mutant(DIAGNOSIS, "or _shows_multiples(besides, right)", ""),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS", "name in _NO_HEDGE"),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS", "False"),
+        Mutant(DIAGNOSIS, 'if name == "global_total" and in_order:', "if False:"),
         Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
         Mutant(NORMS, '    _check(evidence, "q2.norms")', '    _check(evidence, "q2.general")'),
         Mutant(NORMS, "            continue\n", "            return\n"),
@@ -136,10 +160,12 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(PRINTOUT, 'text = _TERMINAL_CODE.sub("", text)', "text = str(text)"),
         Mutant(PRINTOUT, "(?:e[-+]?[0-9]{1,3})?", ""),
         Mutant(PRINTOUT, "(?:[,_'][0-9]{3}){1,4}", "(?:[x][0-9]{3}){1,4}"),
-        Mutant(PRINTOUT, "_ordered_usable and all(any(", "_ordered_usable and any(any("),
-        Mutant(PRINTOUT, "_ordered_usable and all(any(", "_ordered_usable and False and all(any("),
+        Mutant(PRINTOUT, "return self._ordered_usable and all(", "return self._ordered_usable and any("),
+        Mutant(PRINTOUT, "return self._ordered_usable and all(", "return False and all("),
         Mutant(PRINTOUT, "if self._named_usable and all(", "if self._named_usable and any("),
-        Mutant(PRINTOUT, "exponent - max(digits - len(places), 0)", "exponent"),
+        Mutant(PRINTOUT, "10.0 ** min(exponent, last)", "10.0**exponent"),
+        Mutant(PRINTOUT, "        allowed = min(allowed, LARGEST_ERROR * abs(value))\n", "        pass\n"),
+        Mutant(PRINTOUT, 'if len(parts) == 2 and "," in number', "if False"),
         Mutant("engine/scoring.py", "earned=0.0,", "earned=item.points,"),
         Mutant("engine/scoring.py", 'return "not answered"', 'return "lost"'),
         Mutant(
@@ -165,36 +191,54 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant("homework/challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
     ),
     DRAWS: (
-        Mutant(INITIALIZATION, "if _most(~(statistics.draw_correlation <= THRESHOLDS.draw_correlation)):", "if False:"),
-        Mutant(INITIALIZATION, "_most(~(statistics.layer_correlation <= THRESHOLDS.layer_correlation)):", "False:"),
-        Mutant(INITIALIZATION, "if _most(~(statistics.offset <= THRESHOLDS.offset)):", "if False:"),
-        Mutant(INITIALIZATION, "if _most(~(statistics.row_correlation <= THRESHOLDS.row_correlation)):", "if False:"),
+        Mutant(
+            INITIALIZATION,
+            '_lost(seen, "draw_correlation") or _lost(seen, "novelty")',
+            '_lost(seen, "draw_correlation")',
+        ),
+        Mutant(INITIALIZATION, '_lost(seen, "draw_correlation") or _lost(seen, "novelty")', "False"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "offset"):', "if False:"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "remains"):', "if False:"),
+        Mutant(INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("concentration", "distinct")'),
+        Mutant(INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("row_correlation", "distinct")'),
+        Mutant(
+            INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("row_correlation", "concentration")'
+        ),
         Mutant(INITIALIZATION, "if np.any(sample.biases != 0):", "if np.isnan(sample.biases).any():"),
-        Mutant(INITIALIZATION, "return 2 * int(np.count_nonzero(against)) >= len(against)", "return True"),
-        Mutant(INITIALIZATION, "return 2 * int(np.count_nonzero(against)) >= len(against)", "return False"),
+        Mutant(THRESHOLDS, "self.against(name, votes))) >= STATISTICS", "self.against(name, votes))) <= STATISTICS"),
+        Mutant(THRESHOLDS, "return ~fine", "return fine"),
         Mutant(STATISTICS, "np.max(np.abs(means) / stds, axis=1)", "np.min(np.abs(means) / stds, axis=1)"),
-        Mutant(STATISTICS, "for axis in (2, 3)]", "for axis in (2,)]"),
-        Mutant(STATISTICS, "for axis in (2, 3)]", "for axis in (3,)]"),
-        Mutant(STATISTICS, "samples = [sample - sample.mean(axis=(1, 2, 3), keepdims=True)", "samples = [sample + 0"),
+        Mutant(STATISTICS, "sizes**power", "matrices**power"),
+        Mutant(STATISTICS, "np.where(earlier | own, _squared_distances(features, transposed), np.inf)", "np.inf"),
+        Mutant(STATISTICS, "earlier | (own & ~itself)", "own & ~itself"),
+        Mutant(
+            STATISTICS,
+            "samples = [_centred(sample) for sample in samples]",
+            "samples = [sample + 0 for sample in samples]",
+        ),
+        Mutant(TABLE, "quorum=1 / 16", "quorum=1"),
     ),
     SCALE: (
-        Mutant(INITIALIZATION, "if _most(law.spread > THRESHOLDS.spread):", "if False:"),
-        Mutant(INITIALIZATION, "if _most((law.factor < low) | (law.factor > high)):", "if _most(law.factor < low):"),
-        Mutant(INITIALIZATION, "if _most((law.factor < low) | (law.factor > high)):", "if _most(law.factor > high):"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "spread") or _lost(seen, "bend"):', 'if _lost(seen, "spread"):'),
+        Mutant(INITIALIZATION, 'if _lost(seen, "exponent"):', "if False:"),
         Mutant(
-            STATISTICS, "def fit_scale(stds: FloatArray, exponent: float = 0.5)", "def fit_scale(stds, exponent=1.0)"
+            INITIALIZATION, 'if _lost(seen, "gain_low") or _lost(seen, "gain_high"):', 'if _lost(seen, "gain_low"):'
         ),
         Mutant(
-            STATISTICS, "def fit_scale(stds: FloatArray, exponent: float = 0.5)", "def fit_scale(stds, exponent=0.0)"
+            INITIALIZATION, 'if _lost(seen, "gain_low") or _lost(seen, "gain_high"):', 'if _lost(seen, "gain_high"):'
         ),
-        Mutant(STATISTICS, '    "fan_in": _FAN_IN,\n', ""),
-        Mutant(STATISTICS, '    "fan_out": _FAN_OUT,\n', ""),
-        Mutant(STATISTICS, '    "average": (_FAN_IN + _FAN_OUT) / 2,\n', ""),
-        Mutant(STATISTICS, "best = np.argmin(spreads, axis=1)", "best = np.argmax(spreads, axis=1)"),
+        Mutant(STATISTICS, "layers: int, exponent: float = 0.5)", "layers: int, exponent: float = 1.0)"),
+        Mutant(STATISTICS, "layers: int, exponent: float = 0.5)", "layers: int, exponent: float = 0.0)"),
+        Mutant(STATISTICS, '    "fan_in": lambda fan_in, _fan_out: fan_in,\n', ""),
+        Mutant(STATISTICS, '    "fan_out": lambda _fan_in, fan_out: fan_out,\n', ""),
+        Mutant(STATISTICS, '    "average": lambda fan_in, fan_out: (fan_in + fan_out) / 2,\n', ""),
+        Mutant(STATISTICS, '    "max": np.maximum,\n', ""),
+        Mutant(STATISTICS, "best = np.argmin(np.ptp(", "best = np.argmax(np.ptp("),
     ),
     GRADIENTS: (
-        Mutant(INITIALIZATION, "if _most(~(largest <= high)):", "if False:"),
-        Mutant(INITIALIZATION, "if _most(smallest < low):", "if False:"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "gradient_high"):', "if False:"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "gradient_low"):', "if False:"),
+        Mutant(INITIALIZATION, 'if _lost(seen, "imbalance"):', "if False:"),
         Mutant(INITIALIZATION, "if init.forward_error:", "if False:"),
         Mutant(
             "homework/reference/network.py",
@@ -206,13 +250,13 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     TRAINING: (
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if False:"),
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if good < len(losses):"),
-        Mutant("homework/reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
-        Mutant("homework/reference/data.py", "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
+        Mutant(THRESHOLDS, "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
+        Mutant(THRESHOLDS, "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
         Mutant("homework/reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
         Mutant(
             "homework/reference/data.py",
-            "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 468",
-            "BATCH_SIZE, STEPS = 0.1, 0.9, 32, 46",
+            "STEPS = int(TRAIN_N / BATCH_SIZE * _TRAINING.epochs)",
+            "STEPS = int(TRAIN_N / BATCH_SIZE * _TRAINING.epochs / 10)",
         ),
         Mutant("homework/reference/training.py", "np.maximum(into, 0, out=into)", "np.minimum(into, 0, out=into)"),
         Mutant("homework/reference/training.py", "delta -= y[:, None]", "delta += y[:, None]"),

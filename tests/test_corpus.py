@@ -6,7 +6,6 @@ import pytest
 from inithw.homework.diagnosis import MISTAKES
 from inithw.homework.diagnosis.initialization import name_cause, name_draws, name_scale
 from inithw.homework.rubric import POINTS
-from inithw.homework.statistics import measure
 from inithw.release.verification import SKELETON, declare, differences
 
 from tests.parts import grader
@@ -37,7 +36,7 @@ def test_an_answer_is_graded_as_declared(answer, root, tmp_path, sandbox):
     declared, record, evidence = graded(answer, root, tmp_path, sandbox)
     assert differences(declared, record) == []
     if answer.status == "graded" and not answer.lost and not answer.measured:
-        seen = measure(evidence.init)
+        seen = evidence.measured
         namers = (name_draws, name_scale, name_cause)
         assert [namer(evidence.init, seen) for namer in namers] == [None] * 3, "a mistake is named in a right answer"
 

@@ -132,3 +132,23 @@ def test_one_wrong_network_of_three_is_enough_to_lose():
     texts = list(printed(torch.linalg.norm).norms)
     texts[2] = texts[2].replace("4.weight ", "4.weight 9")
     lost(check_norms, evidence(*texts))
+
+
+def test_the_right_norms_beside_wrong_ones_are_no_answer_and_the_message_says_so():
+    for wrong in (lambda g: torch.linalg.norm(g, 2), lambda g: g.abs().sum(), lambda g: g.norm() * 1500):
+        texts = []
+        for task in CHALLENGE.norms:
+            lines = [(2 * k, float(wrong(g)), float(g.norm())) for k, g in enumerate(torch_gradients(task)[0])]
+            texts.append("\n".join(f"{index}.weight {other:.6f} {norm:.6f}" for index, other, norm in lines))
+        found = lost(check_norms, evidence(*texts))
+        assert found.diagnosis == "q2.many_numbers"
+        assert "wrong norms beside the right ones" in found.message
+
+
+def test_numbers_that_are_no_norms_may_stand_beside():
+    texts = []
+    for task in CHALLENGE.norms:
+        lines = [(2 * k, float(g.norm()), g.numel()) for k, g in enumerate(torch_gradients(task)[0])]
+        texts.append("loss 1.2345\n" + "\n".join(f"{index}.weight {norm:.6f} lr 0.1 n {n}" for index, norm, n in lines))
+    check_norms(evidence(*texts))
+    check_general(evidence(*texts))

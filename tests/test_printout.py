@@ -1,7 +1,7 @@
 """What `print_gnorms` showed is read in every form that people print, and nothing is read into it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from inithw.homework.printout import ELSEWHERE, PER_LAYER, read_printout
 
@@ -71,6 +71,51 @@ def test_one_number_off_by_a_percent_is_never_read_as_the_norm(norms, factor, da
 @given(st.text(max_size=400))
 def test_any_text_is_read_without_an_error_and_shows_nothing_by_chance(text):
     assert not read_printout(text, 5).shows([1234.56789, 99.987654, 5432.10123, 12.3456789, 40321.98765])
+
+
+NUMBER_CHARACTERS = st.text("0123456789.,_'+-eE \n", max_size=60)
+
+
+@settings(max_examples=500)
+@given(NUMBER_CHARACTERS, st.floats(10, 1e5))
+@example("0e8", 12345.0)
+@example("000e9", 12345.0)
+@example("123_000e9", 12345.0)
+@example("1e4", 12345.0)
+@example("0,000e8", 12345.0)
+def test_no_text_of_number_characters_shows_a_norm_that_it_is_not_within_a_thousandth_of(text, norm):
+    for number in read_printout(text, 1).ordered:
+        nearest = min(abs(float(value) / norm - 1) for value in number.values)
+        assert not number.shows(norm) or nearest <= 1.0001e-3, number
+
+
+@settings(max_examples=500)
+@given(st.floats(10, 1e5), st.floats(-0.02, 0.02), st.sampled_from(["{:.0f}", "{:.2f}", "{:.3e}", "{:.1e}", "{:g}"]))
+def test_what_is_farther_off_than_a_thousandth_is_another_number_in_every_format(norm, error, form):
+    (number,) = read_printout(form.format(norm * (1 + error)), 1).ordered or (None,)
+    if number is not None and number.shows(norm):
+        assert abs(float(number.values[0]) / norm - 1) <= 1.0001e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1234,5678", 1234.5678),
+        ("12,345", 12.345),
+        ("12,345", 12345),
+        ("1.234,56", 1234.56),
+        ("1,2345e3", 1234.5),
+        ("1,234.56", 1234.56),
+        ("3,1234.56", 1234.56),
+    ],
+)
+def test_a_decimal_comma_is_a_decimal_point_and_thousands_are_thousands(text, value):
+    assert any(number.shows(value) for number in read_printout(text, 1).ordered)
+
+
+def test_numbers_in_a_list_without_blanks_are_apart():
+    text = "[" + ",".join(f"{norm:.4f}" for norm in NORMS) + "]"
+    assert read_printout(text, 5).shows(NORMS)
 
 
 @pytest.mark.parametrize("form", ["{name} {norm:.2g}", "{name} {norm:.1e}", "{name} {norm:.0f}"])

@@ -39,14 +39,15 @@ def drawn(gain=2**0.5, seed=0):
     return InitEvidence(
         layers=tuple(sample(task.fan_in, task.fan_out, task.draws) for task in CHALLENGE.layers),
         networks=tuple(sample(a, b, CHALLENGE.networks) for a, b in pairwise(WIDTHS)),
-        rewritten=sample(20, 20, 1),
+        restarted=tuple(sample(a, b, CHALLENGE.restarted) for a, b in pairwise(WIDTHS)),
     )
 
 
 def reference():
     """Evidence of a right answer, made without any torch."""
     children = [child for a, b in pairwise(WIDTHS) for child in (Child("Linear", a, b, True), RELU)]
-    outputs = forward(CHALLENGE.forward.network, CHALLENGE.forward.inputs).astype(np.float32)
+    task = CHALLENGE.forward
+    outputs = np.stack([forward(network, task.inputs) for network in task.networks]).astype(np.float32)
     return Evidence(
         challenge=CHALLENGE,
         cells=(),
@@ -154,25 +155,25 @@ BAD = st.sampled_from([np.nan, np.inf, -np.inf])
 
 
 @many
-@given(BAD, st.integers(0, len(RIGHT.model.outputs) - 1))
+@given(BAD, st.integers(0, RIGHT.model.outputs.size - 1))
 def test_an_output_that_is_no_number_loses_q1(value, index):
     outputs = RIGHT.model.outputs.copy()
-    outputs[index] = value
+    outputs.flat[index] = value
     assert "q1.forward" in lost(replace(RIGHT, model=replace(RIGHT.model, outputs=outputs)), NETWORK)
 
 
 @many
-@given(st.integers(0, 300).filter(lambda count: count != len(RIGHT.model.outputs)))
+@given(st.integers(0, 700).filter(lambda count: count != RIGHT.model.outputs.size))
 def test_another_number_of_outputs_loses_q1(count):
     outputs = np.resize(RIGHT.model.outputs, count)
     assert "q1.forward" in lost(replace(RIGHT, model=replace(RIGHT.model, outputs=outputs)), NETWORK)
 
 
 @many
-@given(st.floats(1e-3, 1e3), st.integers(0, len(RIGHT.model.outputs) - 1))
+@given(st.floats(1e-3, 1e3), st.integers(0, RIGHT.model.outputs.size - 1))
 def test_one_output_off_loses_q1(factor, index):
     outputs = RIGHT.model.outputs.copy()
-    outputs[index] += factor * np.abs(outputs).max()
+    outputs.flat[index] += factor * np.abs(outputs).max()
     assert "q1.forward" in lost(replace(RIGHT, model=replace(RIGHT.model, outputs=outputs)), NETWORK)
 
 
@@ -258,7 +259,7 @@ def test_two_values_in_all_weights_never_pass_and_never_raise(first, second):
         init,
         networks=tuple(map(filled, init.networks)),
         layers=tuple(map(filled, init.layers)),
-        rewritten=filled(init.rewritten),
+        restarted=tuple(map(filled, init.restarted)),
     )
     assert "q3.draws" in lost(replace(RIGHT, init=changed), QUICK)
 

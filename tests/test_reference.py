@@ -7,16 +7,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inithw.homework.asked import BLOCKS, HOMEWORK_LAYERS, SAME_SHAPE, SHAPES
+from inithw.homework.asked import HOMEWORK_SHAPES, SAME_SHAPE, draw_layers_of_a_block
 from inithw.homework.records import Network
 from inithw.homework.reference import data
-from inithw.homework.reference.initialization import FANS, block_statistics, fit_scale
+from inithw.homework.reference.initialization import FANS, block_statistics, fit_scale, novelty, remains
 from inithw.homework.reference.network import WIDTHS, forward, gradients, initial_gradient_norms
 from inithw.homework.reference.norms import frobenius
 from inithw.homework.reference.training import draw_batches, train
 from torch import nn
 
-HOMEWORK = SHAPES[:HOMEWORK_LAYERS]
+BLOCKS, HOMEWORK = 3, HOMEWORK_SHAPES
+FURTHER = draw_layers_of_a_block(np.random.default_rng(0))
+SHAPES = (*HOMEWORK, *((task.fan_in, task.fan_out) for task in FURTHER))
+BLOCK_SHAPES = np.broadcast_to(np.array(SHAPES, dtype=float), (BLOCKS, len(SHAPES), 2))
 FAN_OF = {name: fan(*np.array(SHAPES, dtype=float).T) for name, fan in FANS.items()}
 
 
@@ -155,13 +158,22 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
     samples = blocks(random, lambda random, shape: random.standard_normal(shape) + random.standard_normal())
     samples[2] = samples[2] + 0.5 * samples[1]
     samples[1] = samples[1] + random.standard_normal(20)  # the rows have something in common, and the draws
-    found = block_statistics(samples, HOMEWORK_LAYERS, SAME_SHAPE)
+    found = block_statistics(samples, SHAPES, SAME_SHAPE, len(HOMEWORK))
     for block in range(BLOCKS):
         here = [sample[block] for sample in samples]
         assert found.offset[block] == pytest.approx(max(abs(part.mean()) / part.std() for part in here))
-        assert found.draw_correlation[block] == pytest.approx(max(average_correlation(part) for part in here[:5]))
+        both = [*here[:5], *map(abs, here[:5])]
+        assert found.draw_correlation[block] == pytest.approx(max(average_correlation(part) for part in both))
         layers = [abs(np.corrcoef(here[a].ravel(), here[b].ravel())[0, 1]) for a, b in ((1, 2), (1, 3), (2, 3))]
         assert found.layer_correlation[block] == pytest.approx(max(layers))
+        ratios = []
+        for part in here:
+            fourth = []
+            for matrix in part - part.mean():
+                squares = np.linalg.svd(matrix, compute_uv=False) ** 2
+                fourth.append((squares**2).sum() / squares.sum() ** 2)
+            ratios.append(np.mean(fourth) / (1 / part.shape[1] + 1 / part.shape[2]))
+        assert found.concentration[block] == pytest.approx(max(ratios))
         matrices = [np.moveaxis(part, axis, 0) for part in here for axis in (1, 2) if part.shape[axis] > 1]
         assert found.row_correlation[block] == pytest.approx(max(average_correlation(rows) for rows in matrices))
         assert found.stds[block] == pytest.approx([part.std() for part in here])
@@ -175,9 +187,58 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
     st.integers(0, 2**32 - 1),
 )
 def test_the_law_that_made_the_scales_is_found(rule, factor, exponent, seed):
-    noise = np.exp(np.random.default_rng(seed).normal(0, 0.01, (3, len(SHAPES))))
-    law = fit_scale(factor / FAN_OF[rule] ** exponent * noise, SHAPES, exponent)
+    noise = np.exp(np.random.default_rng(seed).normal(0, 0.01, (BLOCKS, len(SHAPES))))
+    law = fit_scale(factor / FAN_OF[rule] ** exponent * noise, BLOCK_SHAPES, 5, exponent)
     assert list(law.rule) == [rule] * 3
     np.testing.assert_allclose(law.factor, factor, rtol=0.03)
-    assert np.all((law.spread >= 1) & (law.spread < 1.1))
-    assert np.all(fit_scale(factor / FAN_OF[rule] ** exponent * noise, SHAPES, -exponent).spread > 2)
+    assert np.all((law.spread >= law.bend) & (law.bend >= 1) & (law.spread < 1.1))
+    np.testing.assert_allclose(law.exponent, exponent, atol=0.02)
+    assert np.all(fit_scale(factor / FAN_OF[rule] ** exponent * noise, BLOCK_SHAPES, 5, -exponent).spread > 2)
+
+
+# ---------------------------------------------------------------- copies
+
+
+def hidden(random, networks=40):
+    return random.standard_normal((networks, 3, 20, 20)).astype(np.float32)
+
+
+def disguised(matrix, random):
+    """In another order, with other signs, on another scale, perhaps transposed."""
+    rows, columns = random.permutation(20), random.permutation(20)
+    signs = random.choice([-1, 1], (20, 1)) * random.choice([-1, 1], (1, 20))
+    changed = matrix[rows][:, columns] * signs * random.uniform(0.5, 2)
+    return changed.T if random.random() < 0.5 else changed
+
+
+def test_independent_matrices_are_new_and_disguised_copies_are_not():
+    random = np.random.default_rng(1)
+    layers = hidden(random)
+    assert novelty(layers).distance.min() > 0.1
+    layers[30, 1] = disguised(layers[10, 2], random)
+    layers[35, 0] = disguised(layers[35, 2], random)
+    found = novelty(layers)
+    assert found.distance[[30, 35]].max() < 1e-3
+    assert np.delete(found.distance, [30, 35]).min() > 0.1
+    assert found.same_spectrum[[30, 35]].all()
+    assert list(found.earlier[[30, 35]]) == [True, False]
+
+
+def test_the_same_absolute_values_with_other_signs_are_no_news_but_another_matrix():
+    random = np.random.default_rng(2)
+    layers = hidden(random)
+    layers[7, 0] = np.abs(layers[3, 1]) * random.choice([-1, 1], (20, 20))
+    found = novelty(layers)
+    assert found.distance[7] < 1e-3
+    assert not found.same_spectrum[7]
+
+
+def test_what_remains_of_old_weights_is_their_cosine():
+    random = np.random.default_rng(3)
+    old = [random.standard_normal((50, 20, 20)) for _ in range(3)]
+    noise = [random.standard_normal((50, 20, 20)) for _ in range(3)]
+    np.testing.assert_allclose(remains([-3 * layer for layer in old], old), 1)
+    assert remains(noise, old).max() < 0.15
+    both = [a + b for a, b in zip(old, noise, strict=True)]
+    np.testing.assert_allclose(remains(both, old), 0.5**0.5, atol=0.1)
+    assert np.isnan(remains([layer * np.nan for layer in old], old)).all()

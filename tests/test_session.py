@@ -71,7 +71,7 @@ def weights_of(network):
 def test_the_model_is_evaluated_with_the_judges_weights(peer):
     list(peer.run(SETUP, f"model = nn.Sequential(*{LAYERS}, nn.Linear(20, 1))\nassert len(model) == 9"))
     network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
-    reply = peer.ask("model", *weights_of(network), inputs)
+    reply = peer.ask("model", *weights_of(network), inputs, networks=1)
     assert (reply["variable"], reply["parameters"], len(reply["children"])) == ("model", 1321, 9)
     (outputs,) = peer.floats((11,))
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_a_scripted_model_is_evaluated_too(peer):
         peer.run(SETUP, f"model = torch.jit.script(nn.Sequential(*{LAYERS}, nn.Linear(20, 1)))\nassert len(model) == 9")
     )
     network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
-    assert peer.ask("model", *weights_of(network), inputs)["outputs"] is True
+    assert peer.ask("model", *weights_of(network), inputs, networks=1)["outputs"] is True
     (outputs,) = peer.floats((11,))
     with torch.no_grad():
         np.testing.assert_allclose(outputs, network(torch.from_numpy(inputs)[:, None])[:, 0].numpy(), rtol=1e-6)
@@ -91,7 +91,7 @@ def test_a_scripted_model_is_evaluated_too(peer):
 
 def test_a_model_of_other_shapes_is_described_but_not_evaluated(peer):
     list(peer.run(SETUP, "model = nn.Sequential(nn.Linear(1, 7), nn.Tanh())\nassert len(model) == 9"))
-    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32))
+    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32), networks=1)
     assert [child["kind"] for child in reply["children"]] == ["Linear", "Tanh"]
     assert reply["outputs"] is False
     assert "shapes" in reply["reason"]
@@ -108,7 +108,7 @@ def test_a_model_of_other_shapes_is_described_but_not_evaluated(peer):
 )
 def test_a_missing_model_is_open_or_not_reached(peer, cell, state, said):
     list(peer.run(SETUP, cell))
-    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32))
+    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32), networks=1)
     assert reply["unavailable"] == state
     assert said in reply["reason"]
 
@@ -179,40 +179,72 @@ def test_missing_norms_are_open_or_not_reached(peer, cells, state, said):
     assert said in reply["reason"]
 
 
-def ask_init(peer, networks=2):
-    reply = peer.ask("init", layers=[[3, 2, 2]], networks=networks, rewritten=[20, 20], widths=[1, 4, 1], seed=5)
+START = [np.full(shape, 7, np.float32) for shape in ((4, 1), (4,), (1, 4), (1,))]
+
+
+def ask_init(peer, networks=4):
+    """Layers, networks, and those that started from ones and from START in turn."""
+    details = {"layers": [[3, 2, 2]], "networks": networks, "restarted": 2, "widths": [1, 4, 1], "seed": 5}
+    reply = peer.ask("init", *START, **details)
     if "unavailable" in reply:
         return reply, None
-    layers, rewritten, drawn = peer.floats((2, 8), (420,), (networks, 13))
-    return reply, (layers, rewritten, drawn)
+    return reply, peer.floats((2, 8), (networks, 13), (2, 13))
 
 
 def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
     function = (
         "def better_init(module):\n    if isinstance(module, nn.Linear):\n"
-        "        assert torch.isnan(module.weight).all() or (module.weight == 1).all()\n"
+        "        assert torch.isnan(module.weight).all() or (module.weight.unique() in (1, 7))\n"
         "        nn.init.normal_(module.weight)\n        nn.init.zeros_(module.bias)"
     )
     list(peer.run(SETUP, function))
-    reply, (layers, rewritten, drawn) = ask_init(peer)
+    reply, (layers, drawn, restarted) = ask_init(peer)
     assert reply == {"forward_error": ""}
     assert np.isfinite(drawn).all()
     assert not np.array_equal(layers[0], layers[1])
     assert not np.array_equal(drawn[0], drawn[1])
-    assert not rewritten[400:].any()
-    _again, (_layers, _rewritten, repeated) = ask_init(peer)
+    assert not restarted[:, [4, 5, 6, 7, 12]].any()
+    _again, (_layers, repeated, _restarted) = ask_init(peer)
     assert np.array_equal(drawn, repeated)
 
 
-def test_doing_nothing_leaves_nan_and_rescaling_shows_on_the_layer_of_ones(peer):
+def test_doing_nothing_leaves_nan_and_rescaling_shows_on_networks_that_had_weights(peer):
     list(
         peer.run(
             SETUP, "def better_init(module):\n    if isinstance(module, nn.Linear):\n        module.weight.data *= 3"
         )
     )
-    _reply, (layers, rewritten, _drawn) = ask_init(peer)
+    _reply, (layers, drawn, restarted) = ask_init(peer)
     assert np.isnan(layers).all()
-    assert (rewritten[:400] == 3).all()
+    assert np.isnan(drawn).all()
+    assert (restarted[0, :4] == 3).all()
+    assert (restarted[1, :4] == 21).all()
+
+
+def test_what_a_cell_puts_in_place_of_torchs_functions_does_not_change_how_better_init_is_asked(peer):
+    hostile = (
+        "nn.Module.parameters = nn.Module.children = lambda self, *rest: iter(())\n"
+        "nn.Module.apply = lambda self, function: self\n"
+        "nn.Linear = nn.Sequential = None\n"
+        "def better_init(module): pass"
+    )
+    list(peer.run(SETUP, hostile))
+    _reply, (layers, drawn, restarted) = ask_init(peer)
+    assert np.isnan(layers).all()
+    assert np.isnan(drawn).all()
+    assert (restarted[1] == 7).all()
+
+
+def test_generators_that_nobody_has_seeded_draw_the_same_at_every_regrade(peer):
+    function = (
+        "import random\ndef better_init(module):\n    if isinstance(module, torch.nn.Linear):\n"
+        "        draws = (np.random.default_rng().random(), np.random.RandomState().rand(), random.random())\n"
+        "        nn.init.constant_(module.weight, sum(draws))\n        nn.init.zeros_(module.bias)"
+    )
+    list(peer.run(SETUP, function))
+    (_reply, (_layers, once, _restarted)), (_again, (_, twice, _)) = ask_init(peer), ask_init(peer)
+    assert np.array_equal(once, twice)
+    assert len(set(once[:, 0])) == len(once)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,37 @@ def wrong(name, code, diagnosis="", items=BOTH):
     return Answer(f"q1 {name}", q1=code, lost=dict.fromkeys(items, diagnosis))
 
 
+def own(body):
+    """The chain with an activation of the student's own, which sees x."""
+    return f"class Act(nn.Module):\n    def forward(self, x):\n        return {body}\n" + chain("Act()")
+
+
+def subclass(body):
+    """A subclass of Sequential with a forward of its own."""
+    return f"""
+        class Net(nn.Sequential):
+            def forward(self, x):
+                {body}
+        model = Net({CHAIN.format("nn.ReLU()")})
+        """
+
+
+RIGHT_FOR_SOME_SIZES = {
+    "nothing below a hundredth": own("x * (x > 0.01)"),
+    "the identity close to zero": own("torch.where(x.abs() > 1e-3, x.clamp(min=0), x)"),
+    "a sharp softplus": own("nn.functional.softplus(x, beta=200.0)"),
+    "smooth around zero": own("0.5 * (x + torch.sqrt(x * x + 1e-4)) * (x.abs() > 1e-9)"),
+    "cut off at a thousand": own("x.clamp(0, 1000)"),
+    "leaky far below zero": own("torch.where(x > -1000, x.clamp(min=0), x)"),
+    "only while numbers are large": own("x.clamp(min=0) if x.abs().max() > 0.5 else x"),
+}
+RIGHT_FOR_SOME_WEIGHTS = {
+    "nothing for small weights": subclass("return super().forward(x) * (self[0].weight.abs().max() > 0.3)"),
+    "tanh for small weights": subclass(
+        "return super().forward(x) if self[2].weight.abs().max() > 0.1 else torch.tanh(super().forward(x) + 1)"
+    ),
+    "one for large weights": subclass("return super().forward(x) if self[0].weight.abs().max() < 4 else x * 0 + 1"),
+}
 Q1 = (
     right("written out", chain("nn.ReLU()")),
     right("in place", chain("nn.ReLU(inplace=True)")),
@@ -249,4 +280,7 @@ Q1 = (
         items=("q1.layers",),
     ),
     wrong("a trailing Identity", chain("nn.ReLU()")[:-1] + ", nn.Identity())", "q1.padding", items=("q1.layers",)),
+    # ------------------------------------------------ right for large or for small numbers only
+    *(wrong(f"own activation: {name}", code, "q1.activation") for name, code in RIGHT_FOR_SOME_SIZES.items()),
+    *(wrong(f"own forward: {name}", code, "", ("q1.forward",)) for name, code in RIGHT_FOR_SOME_WEIGHTS.items()),
 )

@@ -140,6 +140,11 @@ PRINTED = {
     "display": printing('from IPython.display import display\n                display(f"{name} {gnorm:.6f}")'),
     "logging": printing('import logging\n                logging.warning("%s %.6f", name, gnorm)'),
     "tqdm.write": printing('tqdm.write(f"{name} {gnorm:.6f}")'),
+    "a decimal comma": printing('print(name, f"{gnorm:.5f}".replace(".", ","))'),
+    "a decimal comma, scientific": printing('print(name, f"{gnorm:.6e}".replace(".", ","))'),
+    "German thousands": printing('print(name, f"{gnorm:,.3f}".replace(",", "_").replace(".", ",").replace("_", "."))'),
+    "the learning rate and the size beside it": printing('print(f"{name} lr={lr} n={param.numel()} norm={gnorm:.5f}")'),
+    "the parameter's norm by its name": printing('print(f"{name}: param {param.norm():.4f}, grad {gnorm:.4f}")'),
     "padded to fifty digits": printing('print(name, f"{gnorm:50.20f}")'),
     "a dict": collected("print(gnorms)"),
     "a list": collected("print(list(gnorms.values()))"),
@@ -389,10 +394,80 @@ WHOLE_WRONG = {
     ),
 }
 
+HEDGES = {
+    "spectral, Frobenius and L1": "print(name, torch.linalg.norm(g, 2).item(), gnorm, g.abs().sum().item())",
+    "spectral and Frobenius": "print(name, torch.linalg.norm(g, 2).item(), gnorm)",
+    "with words": 'print(f"{name} spectral {torch.linalg.norm(g, 2):.6f} frobenius {gnorm:.6f}")',
+    "the square, too": "print(name, gnorm, gnorm ** 2)",
+    "the largest entry, too": 'print(f"{name}: {gnorm:.4f} ({g.abs().max():.4f})")',
+    "a running total, too": 'total = gnorm + (0 if name[0] == "0" else total); print(name, total, gnorm)',
+    "the parameter's norm without a word": "print(name, param.norm().item(), gnorm)",
+    "half and double": "print(name, gnorm / 2, gnorm, gnorm * 2)",
+    "times the number of points": "print(name, gnorm, gnorm * len(train_x))",
+    "another wrong one on each layer": (
+        "print(name, gnorm, [g.abs().sum(), g.abs().max(), g.square().sum()][k // 2 % 3].item())"
+    ),
+}
+HEDGES_IN_LISTS = {
+    "three lists": "print(*spectral)\nprint(*gnorms.values())\nprint(*l1)",
+    "two lists without names": "print(l1)\nprint(list(gnorms.values()))",
+    "wrong beside names, right below": (
+        "for name, norm in zip(gnorms, l1): print(name, norm)\nfor norm in gnorms.values(): print(norm)"
+    ),
+    "names twice": (
+        "for name, norm in zip(gnorms, spectral): print(name, norm)\n"
+        "for name, norm in gnorms.items(): print(name, norm)"
+    ),
+    "pairs": "print([(a, b) for a, b in zip(l1, gnorms.values())])",
+}
+EXPONENTS = ("0e8", "000e9", "123_000e9", "0e5", "1e4", "0.0e6", "00_000e9", "5E3", "0,000e7", "1e999")
+"""Numbers whose last digit is so large that it covers every norm, if digits are counted where they are printed."""
+
+
+def listed(lines):
+    """A `print_gnorms` that knows all norms before it prints; `lines` see gnorms (a dict), spectral and l1."""
+    return collected(
+        "grads = [p.grad for n, p in model.named_parameters() if 'weight' in n]\n"
+        "spectral = [torch.linalg.norm(g, 2).item() for g in grads]\n"
+        "l1 = [g.abs().sum().item() for g in grads]\n" + lines
+    )
+
+
+def hedging(line):
+    """A `print_gnorms` that prints by `line`, which sees name, param, g, k and gnorm."""
+    return function(f"""
+        for k, (name, param) in enumerate(model.named_parameters()):
+            if name.endswith(".weight"):
+                g = param.grad
+                gnorm = g.norm().item()
+                {line}
+        """)
+
+
 Q2 = (
     *(right(name, code) for name, code in COMPUTED.items()),
     *(right(f"printed as {name}", code) for name, code in PRINTED.items()),
     *(wrong(name, code, diagnosis) for name, (code, diagnosis) in (WRONG | WHOLE_WRONG).items()),
+    *(wrong(f"hedged: {name}", hedging(line), "q2.many_numbers") for name, line in HEDGES.items()),
+    *(wrong(f"hedged: {name}", listed(lines), "q2.many_numbers") for name, lines in HEDGES_IN_LISTS.items()),
+    *(
+        Answer(
+            f"q2 {text} for every layer",
+            q2=printing(f'print(name, "{text}")'),
+            lost={"q2.norms": "q2.hard_coded", "q2.general": ""},
+        )
+        for text in EXPONENTS
+    ),
+    Answer(
+        "q2 six times 0e8",
+        q2="def print_gnorms(model):\n    print('0e8 ' * 6)",
+        lost={"q2.norms": "q2.hard_coded", "q2.general": "q2.hard_coded"},
+    ),
+    Answer(
+        "q2 an object that shows itself as 0e9",
+        q2="class Norm:\n    def __repr__(self):\n        return '0e9'\ngnorm = Norm()",
+        lost={"q2.norms": "q2.hard_coded", "q2.general": ""},
+    ),
     Answer("q2 always zero", q2="gnorm = 0.0", lost={"q2.norms": "q2.hard_coded", "q2.general": ""}),
     Answer(
         "q2 numbers typed in",
@@ -431,9 +506,9 @@ Q2 = (
     wrong("the first twenty rows and columns", "gnorm = param.grad[:20, :20].norm()", items=("q2.general",)),
     # ------------------------------------------------ errors and open answers
     wrong("an undefined name", "gnorm = gradient.norm()", "not reached"),
-    wrong("a syntax error", "gnorm = ?", "not reached"),
+    wrong("a syntax error", "gnorm = ?", "not answered"),
     wrong("not called", "gnorm = param.grad.norm", "not reached"),
     wrong("left open", 'gnorm = todo("q2")', "not answered"),
-    wrong("left as dots", "gnorm = ...", "not reached"),
-    wrong("left as None", "gnorm = None", "not reached"),
+    wrong("left as dots", "gnorm = ...", "not answered"),
+    wrong("left as None", "gnorm = None", "not answered"),
 )

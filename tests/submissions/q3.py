@@ -204,6 +204,41 @@ RIGHT = {
     ),
 }
 
+RIGHT |= {
+    "rows in ± pairs": (
+        "nn.init.kaiming_normal_(module.weight)\n"
+        "half = module.out_features // 2\n"
+        "module.weight.data[half:2 * half] = -module.weight.data[:half]"
+    ),
+    "a shuffled even grid": FANS
+    + "b = math.sqrt(6 / (fan_in + fan_out))\n"
+    + "grid = torch.linspace(-b, b, fan_in * fan_out)\n"
+    + "module.weight.data = grid[torch.randperm(len(grid))].reshape(fan_out, fan_in)",
+    "shuffled normal quantiles": FANS
+    + "p = (torch.arange(fan_in * fan_out) + 0.5) / (fan_in * fan_out)\n"
+    + "w = torch.distributions.Normal(0, math.sqrt(2 / fan_in)).icdf(p)\n"
+    + "module.weight.data = w[torch.randperm(len(w))].reshape(fan_out, fan_in)",
+    "an unseeded NumPy generator": (
+        "w = np.random.default_rng().normal(0, np.sqrt(2 / module.in_features), module.weight.shape)\n"
+        "module.weight.data = torch.from_numpy(w).float()"
+    ),
+    "Python's random": (
+        "import random\n"
+        "s = math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = torch.tensor([[random.gauss(0, s) for _ in range(module.in_features)]\n"
+        "                                   for _ in range(module.out_features)])"
+    ),
+    "half precision": (
+        "w = torch.randn(module.weight.shape, dtype=torch.float16) * math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = w.float()"
+    ),
+    "zeroed first, then added to": (
+        "with torch.no_grad():\n    module.weight.zero_()\n"
+        "    module.weight.add_(torch.randn_like(module.weight), alpha=math.sqrt(2 / module.in_features))"
+    ),
+    "the fan with the bias": "nn.init.normal_(module.weight, std=math.sqrt(2 / (module.in_features + 1)))",
+}
+
 CONSTANT_SCALE = {
     "normal 0.1": "nn.init.normal_(module.weight, std=0.1)",
     "normal 0.2": "nn.init.normal_(module.weight, 0.0, 0.2)",
@@ -251,6 +286,163 @@ FAN_OUT = {
     "kaiming_uniform_ with fan_out": "nn.init.kaiming_uniform_(module.weight, mode='fan_out', nonlinearity='relu')",
     "He over the rows by mistake": "nn.init.normal_(module.weight, std=math.sqrt(2 / module.weight.shape[0]))",
 }
+OTHER_POWERS = {
+    "one over the logarithm": "1 / math.log(2 + module.in_features)",
+    "He plus a constant": "math.sqrt(2 / module.in_features) + 0.05",
+    "cube root": "(2 / module.in_features) ** (1 / 3)",
+    "fourth root": "(2 / module.in_features) ** 0.25",
+    "exponent -0.4": "module.in_features ** -0.4",
+    "exponent -0.6": "1.5 * module.in_features ** -0.6",
+    "exponent -0.45": "1.2 * module.in_features ** -0.45",
+    "exponent -0.55": "1.4 * module.in_features ** -0.55",
+    "fifth root of both": "(2 / (module.in_features + module.out_features)) ** 0.2",
+    "exponent -0.7 of the larger fan": "2.5 * max(module.in_features, module.out_features) ** -0.7",
+    "cube root of the square": "2 * module.in_features ** (-2 / 3)",
+}
+PUBLISHED = "{(1, 20): 1.41, (20, 20): 0.316, (20, 1): 0.316, (64, 64): 0.177, (32, 512): 0.25, (512, 32): 0.0625}"
+TABLES = {
+    "two constants": "0.25 if max(module.weight.shape) <= 20 else 0.08",
+    "three constants": "0.4 if module.in_features < 16 else 0.2 if module.in_features < 100 else 0.07",
+    "published shapes": f"{PUBLISHED}.get((module.in_features, module.out_features), 0.1)",
+    "published shapes, else He for 20": f"{PUBLISHED}.get((module.in_features, module.out_features), math.sqrt(0.1))",
+    "He by powers of four": "math.sqrt(2 / 4 ** round(math.log(module.in_features, 4)))",
+    "He by decades": "math.sqrt(2 / 10 ** round(math.log10(module.in_features)))",
+    "He rounded to a tenth": "max(0.1, round(math.sqrt(2 / module.in_features), 1))",
+    "He, at least 0.1": "max(0.1, math.sqrt(2 / module.in_features))",
+    "He, at most 0.25": "min(0.25, math.sqrt(2 / module.in_features))",
+    "He, between 0.1 and 0.5": "min(0.5, max(0.1, math.sqrt(2 / module.in_features)))",
+    "Xavier up to 64 units, then constant": (
+        "math.sqrt(2 / (module.in_features + module.out_features)) if max(module.weight.shape) <= 64 else 0.125"
+    ),
+}
+
+
+def standardized(weights):
+    """Weights on He's scale, from a matrix of the student's making."""
+    return f"w = {weights}\nw = w / w.pow(2).mean().sqrt()\nmodule.weight.data = w * math.sqrt(2 / module.in_features)"
+
+
+NORMAL = "torch.randn(fan_out, fan_in)"
+SIGNS = "(torch.randint(0, 2, {}) * 2.0 - 1)"
+NOT_INDEPENDENT = {
+    "two rows with random signs": (
+        f"{NORMAL}[torch.randint(0, 2, (fan_out,)) % fan_out] * {SIGNS.format('(fan_out, 1)')}"
+    ),
+    "three rows with random signs": f"{NORMAL}[torch.arange(fan_out) % 3 % fan_out] * {SIGNS.format('(fan_out, 1)')}",
+    "two columns with random signs": (
+        f"{NORMAL}[:, torch.randint(0, 2, (fan_in,)) % fan_in] * {SIGNS.format('(1, fan_in)')}"
+    ),
+    "an outer product": "torch.outer(torch.randn(fan_out), torch.randn(fan_in))",
+    "rank two": "torch.randn(fan_out, 2) @ torch.randn(2, fan_in)",
+    "rank five": "torch.randn(fan_out, 5) @ torch.randn(5, fan_in)",
+    "a row rolled on and on": "(lambda r: torch.stack([r.roll(k) for k in range(fan_out)]))(torch.randn(fan_in))",
+    "a row shuffled for every unit": (
+        "(lambda r: torch.stack([r[torch.randperm(fan_in)] for k in range(fan_out)]))(torch.randn(fan_in))"
+    ),
+    "a row shuffled with random signs": (
+        "(lambda r: torch.stack([r[torch.randperm(fan_in)] for k in range(fan_out)]))(torch.randn(fan_in))"
+        f" * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+    "one size with random signs": SIGNS.format("(fan_out, fan_in)"),
+    "column sizes with random signs": f"torch.randn(1, fan_in) * {SIGNS.format('(fan_out, fan_in)')}",
+}
+COPY = """
+    def better_init(network):
+        if isinstance(network, nn.Sequential):
+            layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+            for layer in layers:
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            if len(layers) > 1:
+                first, *others = [layer for layer in layers if layer.in_features == layer.out_features]
+                for layer in others:
+                    w, n = first.weight.data, layer.in_features
+                    layer.weight.data = ({}).clone()
+    """
+COPIED_LAYERS = {
+    "transposed": "w.T",
+    "negated": "-w",
+    "rolled": "w.roll(7, 1)",
+    "rolled both ways": "w.roll((3, 5), (0, 1))",
+    "with rows in another order": "w[torch.randperm(n)]",
+    "with columns in another order and random signs": f"w[:, torch.randperm(n)] * {SIGNS.format('(n, n)')}",
+    "upside down": "w.flip(0)",
+    "transposed with random signs": f"w.T * {SIGNS.format('(n, n)')}",
+    "rotated by a quarter": "torch.rot90(w)",
+    "a little different": "w[torch.randperm(n)] + 0.003 * torch.randn(n, n)",
+}
+FIXED = "torch.from_numpy(np.random.RandomState(fan_out + 1000 * fan_in).randn(fan_out, fan_in)).float()"
+FIXED_SIZES = {
+    "with random signs": f"{FIXED} * {SIGNS.format('(fan_out, fan_in)')}",
+    "with signs of fresh weights": f"{FIXED}.abs() * torch.randn(fan_out, fan_in).sign()",
+    "with random signs and one percent of noise": (
+        f"{FIXED} * {SIGNS.format('(fan_out, fan_in)')} * (1 + 0.01 * torch.randn(fan_out, fan_in))"
+    ),
+    "with random signs, rows in another order": (
+        f"{FIXED}[torch.randperm(fan_out)] * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+    "with random signs, rolled": (
+        f"{FIXED}.roll(int(torch.randint(0, fan_in, ())), 1) * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+}
+BANK = """
+    def better_init(network):
+        if isinstance(network, nn.Sequential):
+            better_init.calls = getattr(better_init, "calls", 0) + 1
+            g = torch.Generator().manual_seed({})
+            layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+            order, signs = torch.arange(layers[0].in_features), torch.ones(layers[0].in_features)
+            for layer in layers:
+                fan_out, fan_in = layer.weight.shape
+                w = torch.randn(fan_out, fan_in, generator=g) * math.sqrt(2 / fan_in)
+                {}
+                layer.weight.data = w.clone()
+                nn.init.zeros_(layer.bias)
+    """
+PERMUTED = (
+    "w = w[:, order] * signs; order = torch.randperm(fan_out); "
+    "signs = torch.randint(0, 2, (fan_out,)) * 2.0 - 1; w = w[order] * signs[:, None]"
+)
+BANKS = {
+    "sixteen in turn": BANK.format("better_init.calls % 16", "pass"),
+    "sixty-four in turn": BANK.format("better_init.calls % 64", "pass"),
+    "two hundred in turn": BANK.format("better_init.calls % 200", "pass"),
+    "five hundred by chance": BANK.format("int(torch.randint(0, 500, ()))", "pass"),
+    "one, units in another order": BANK.format("7", PERMUTED),
+    "thirty, units in another order": BANK.format("better_init.calls % 30", PERMUTED),
+    "thirty, each on a scale of its own": BANK.format("better_init.calls % 30", "w = w * (0.9 + 0.2 * torch.rand(()))"),
+    "thirty, with one percent of noise": BANK.format(
+        "better_init.calls % 30", "w = w * (1 + 0.01 * torch.randn(fan_out, fan_in))"
+    ),
+    "thirty, hidden layers transposed by chance": BANK.format(
+        "better_init.calls % 30", "w = w.T if fan_in == fan_out and torch.rand(()) < 0.5 else w"
+    ),
+}
+KEEPS_OLD = {
+    "only where there is NaN": "if torch.isnan(module.weight).any():\n    nn.init.kaiming_normal_(module.weight)",
+    "only where something is not finite": (
+        "if not torch.isfinite(module.weight).all():\n    nn.init.kaiming_normal_(module.weight)"
+    ),
+    "each NaN replaced": (
+        "fresh = torch.randn_like(module.weight) * math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = torch.where(module.weight.isnan(), fresh, module.weight.data)"
+    ),
+    "added after nan_to_num": (
+        "fresh = torch.randn_like(module.weight) * math.sqrt(2 / module.in_features)\n"
+        "module.weight.data = module.weight.data.nan_to_num() + fresh"
+    ),
+    "averaged with the old after nan_to_num": (
+        "fresh = torch.randn_like(module.weight) * math.sqrt(2 / module.in_features)\n"
+        "old = module.weight.data\n"
+        "module.weight.data = torch.where(old.isnan(), fresh, (fresh + old) / math.sqrt(2))"
+    ),
+    "only where the scale is not right": (
+        "he = math.sqrt(2 / module.in_features)\n"
+        "if module.weight.numel() == 1 or not 0.5 * he < module.weight.std() < 2 * he:\n"
+        "    nn.init.kaiming_normal_(module.weight)"
+    ),
+}
+
 NOT_DRAWN = {
     "zeros": ("nn.init.zeros_(module.weight)", "q3.constant"),
     "ones": ("nn.init.ones_(module.weight)", "q3.constant"),
@@ -355,6 +547,73 @@ Q3 = (
         for name, code in SEEDED.items()
     ),
     *(wrong(f"no effect: {name}", code, lost(ALL, diagnosis)) for name, (code, diagnosis) in NO_EFFECT.items()),
+    *(
+        wrong(
+            f"other power: {name}",
+            f"nn.init.normal_(module.weight, std={std})",
+            {SCALE: "q3.other_exponent"},
+            (GRADIENTS, TRAINING),
+        )
+        for name, std in OTHER_POWERS.items()
+    ),
+    *(
+        wrong(f"table: {name}", f"nn.init.normal_(module.weight, std={std})", {SCALE: ""}, (GRADIENTS, TRAINING))
+        for name, std in TABLES.items()
+    ),
+    *(
+        wrong(f"not independent: {name}", FANS + standardized(w), {DRAWS: "q3.repeated"}, (SCALE, GRADIENTS, TRAINING))
+        for name, w in NOT_INDEPENDENT.items()
+    ),
+    *(
+        wrong(
+            f"copy of another layer: {name}",
+            textwrap.dedent(COPY.format(w)),
+            {DRAWS: "q3.copied_layer"},
+            (SCALE, GRADIENTS, TRAINING),
+        )
+        for name, w in COPIED_LAYERS.items()
+    ),
+    *(
+        wrong(
+            f"fixed absolute values: {name}",
+            FANS + standardized(w),
+            {DRAWS: "q3.fixed_sizes"},
+            (SCALE, GRADIENTS, TRAINING),
+        )
+        for name, w in FIXED_SIZES.items()
+    ),
+    *(
+        wrong(
+            f"bank of networks: {name}",
+            textwrap.dedent(code),
+            lost((DRAWS, GRADIENTS, TRAINING), "q3.fixed_weights"),
+            (SCALE,),
+        )
+        for name, code in BANKS.items()
+    ),
+    *(
+        wrong(f"keeps the old: {name}", code, {DRAWS: "q3.old_weights"}, (SCALE, GRADIENTS, TRAINING))
+        for name, code in KEEPS_OLD.items()
+    ),
+    wrong(
+        "no effect: the first call only",
+        "if not hasattr(better_init, 'done'):\n    better_init.done = True\n    nn.init.kaiming_normal_(module.weight)",
+        lost(ALL, "q3.no_effect"),
+    ),
+    wrong(
+        "no effect: parameters hidden from the grader",
+        "nn.Module.parameters = lambda self, recurse=True: iter(())",
+        lost(ALL, "q3.no_effect"),
+    ),
+    wrong(
+        "not independent: a symmetric matrix",
+        "nn.init.kaiming_normal_(module.weight)\n"
+        "if module.in_features == module.out_features:\n"
+        "    w = module.weight.data\n"
+        "    module.weight.data = w.triu() + w.triu(1).T",
+        {DRAWS: "q3.copied_layer"},
+        (SCALE, GRADIENTS, TRAINING),
+    ),
     wrong(
         "special case: only square layers",
         "if module.in_features == module.out_features:\n    nn.init.kaiming_normal_(module.weight)",

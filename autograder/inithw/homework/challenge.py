@@ -11,7 +11,7 @@ import numpy as np
 
 from inithw.engine.records import FloatArray, Submission
 from inithw.engine.settings import ProjectError
-from inithw.homework.asked import LAYER_TASKS, NETWORKS
+from inithw.homework.asked import BLOCKS, NETWORKS, RESTARTED, draw_layers_of_a_block
 from inithw.homework.records import Challenge, ForwardTask, Network, NormsTask
 from inithw.homework.reference.data import TRAIN_X
 from inithw.homework.reference.network import WIDTHS, forward, gradients
@@ -21,6 +21,9 @@ from inithw.homework.thresholds import thresholds
 INPUTS_PER_RANGE = 64
 INPUT_RANGES = (1.0, 10.0, 100.0)
 """Half-widths of the ranges of inputs for q1: the homework's, and far outside (where ReLU6 and Hardtanh differ)."""
+
+WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 2.0), (5.0, 50.0))
+"""Ranges of what the weights for q1 are multiplied by: an activation that is right for large numbers only shows."""
 
 NETWORKS_LIKE_THE_HOMEWORKS = 3
 OTHER_DEPTHS = (2, 4, 6)
@@ -64,15 +67,17 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
         return np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
 
     # Only `random()` is used below: its values are exact, alike on every platform and NumPy version.
-    norms, general = stream("q2.norms"), stream("q2.general")
+    norms, general, layers = stream("q2.norms"), stream("q2.general"), stream("q3.layers")
     return Challenge(
         forward=_draw_forward(stream("q1.forward")),
         norms=(
             *(_draw_norms(norms, "q2.norms", WIDTHS) for _ in range(NETWORKS_LIKE_THE_HOMEWORKS)),
             *(_draw_norms(general, "q2.general", _draw_widths(general, depth)) for depth in OTHER_DEPTHS),
         ),
-        layers=LAYER_TASKS,
+        layers=tuple(task for _ in range(BLOCKS) for task in draw_layers_of_a_block(layers)),
         networks=NETWORKS,
+        restarted=RESTARTED,
+        start=_draw_network(stream("q3.start")),
         worker_seed=_integer(stream("q3.worker"), 2**31),
         judge_seed=_integer(stream("q3.judge"), 2**31),
     )
@@ -82,14 +87,29 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
 
 
 def _draw_forward(random: np.random.Generator) -> ForwardTask:
+    network = _draw_network(random)
+    inputs = np.concatenate([bound * _signed(random, INPUTS_PER_RANGE) for bound in INPUT_RANGES])
+    # Half of the outputs in the homework's range become negative: a ReLU after the output shows.
+    network.biases[-1][:] -= np.median(forward(network, inputs[:INPUTS_PER_RANGE]))
+    factors = [low * (high / low) ** float(random.random()) for low, high in WEIGHT_FACTORS]
+    return ForwardTask(tuple(_scaled(network, factor) for factor in factors), inputs.astype(np.float32))
+
+
+def _draw_network(random: np.random.Generator) -> Network:
+    """Weights on He's scale, uniform, for the homework's architecture."""
     weights, biases = [], []
     for fan_in, fan_out in pairwise(WIDTHS):
         weights.append(_signed(random, fan_out, fan_in) * math.sqrt(6 / fan_in))
         biases.append(_signed(random, fan_out))
-    inputs = np.concatenate([bound * _signed(random, INPUTS_PER_RANGE) for bound in INPUT_RANGES])
-    # Half of the outputs in the homework's range become negative: a ReLU after the output shows.
-    biases[-1] -= np.median(forward(_network(weights, biases), inputs[:INPUTS_PER_RANGE]))
-    return ForwardTask(_network(weights, biases), inputs.astype(np.float32))
+    return _network(weights, biases)
+
+
+def _scaled(network: Network, factor: float) -> Network:
+    """All weights times a factor, and biases so that the function is the same up to a factor of its own."""
+    return _network(
+        [weights * factor for weights in network.weights],
+        [bias * factor**layer for layer, bias in enumerate(network.biases, start=1)],
+    )
 
 
 # ---------------------------------------------------------------- q2
@@ -134,11 +154,11 @@ def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Networ
         weights.append(matrix)
         biases.append(_float32(bias))
         activations = np.maximum(activations @ matrix.T + biases[-1], 0.0)
-    # The gradient of a hidden layer grows with the square of the last one.
+    # The gradient of a hidden layer grows with the square of the last one. (A dead network stays so, and is refused.)
     norms = frobenius(gradients(_network(weights, biases)))
-    # A dead one, whose gradients vanish, stays as it is: it is drawn again.
-    factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(norms).mean()))) if norms.all() else 1.0
-    weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
+    if norms.all():
+        factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(norms).mean())))
+        weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
     return _network(weights, biases)
 
 

@@ -79,3 +79,72 @@ def sparse(random: np.random.Generator, shape: Shape) -> FloatArray:
 def seeded(_random: np.random.Generator, shape: Shape) -> FloatArray:
     """Standard normal, from one seed set at every call."""
     return np.broadcast_to(normal(np.random.default_rng(0), (1, *shape[1:])), shape)
+
+
+def in_pairs(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Standard normal rows, each followed by its negative: mirrored units."""
+    values, half = normal(random, shape), shape[1] // 2
+    values[:, half : 2 * half] = -values[:, :half]
+    return values
+
+
+def shuffled_grid(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """The same evenly spaced values for every layer, with standard deviation 1, in random order."""
+    layers, fan_out, fan_in = shape
+    grid = np.linspace(-1, 1, fan_out * fan_in, dtype=np.float32)
+    grid = grid / grid.std()
+    return random.permuted(np.broadcast_to(grid, (layers, grid.size)), axis=1).reshape(shape)
+
+
+def two_rows(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Every row is one of two, with a random sign."""
+    layers, fan_out, fan_in = shape
+    rows = normal(random, (layers, 2, fan_in))
+    chosen = np.take_along_axis(rows, random.integers(2, size=(layers, fan_out, 1)), axis=1)
+    return chosen * random.choice(np.array([-1, 1], np.float32), (layers, fan_out, 1))
+
+
+def rank_one(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """An outer product."""
+    layers, fan_out, fan_in = shape
+    return normal(random, (layers, fan_out, 1)) * normal(random, (layers, 1, fan_in))
+
+
+def low_rank(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """A product through a third of the smaller width."""
+    layers, fan_out, fan_in = shape
+    rank = max(1, min(fan_out, fan_in) // 3)
+    return normal(random, (layers, fan_out, rank)) @ normal(random, (layers, rank, fan_in)) / np.float32(rank**0.5)
+
+
+def one_row_in_other_orders(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Every row holds the values of the first, in another order and with other signs."""
+    layers, _fan_out, fan_in = shape
+    row = np.broadcast_to(normal(random, (layers, 1, fan_in)), shape)
+    return random.permuted(row, axis=2) * random.choice(np.array([-1, 1], np.float32), shape)
+
+
+def fixed_sizes(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """The same absolute values at every call, with random signs."""
+    return seeded(random, shape) * random.choice(np.array([-1, 1], np.float32), shape)
+
+
+def from_a_bank(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """One of 64 fixed matrices, rows and columns in another order and with other signs, and one percent of noise."""
+    layers, fan_out, fan_in = shape
+    bank = np.random.default_rng(0).standard_normal((64, fan_out, fan_in), dtype=np.float32)
+    values = bank[random.integers(len(bank), size=layers)]
+    for axis, size in ((1, fan_out), (2, fan_in)):
+        order = random.permuted(np.broadcast_to(np.arange(size), (layers, size)), axis=1)
+        values = np.take_along_axis(values, np.expand_dims(order, 3 - axis), axis=axis)
+        values = values * np.expand_dims(random.choice(np.array([-1, 1], np.float32), (layers, size)), 3 - axis)
+    return values + np.float32(0.01) * normal(random, shape)
+
+
+def added_to_the_old(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Standard normal, added to what was there, which is as large; see `KEEPS_THE_OLD`."""
+    return normal(random, shape)
+
+
+KEEPS_THE_OLD = frozenset({added_to_the_old})
+"""Drawn on top of the old weights, where these are not NaN."""

@@ -12,22 +12,32 @@ import numpy as np
 from inithw.engine.records import FloatArray
 from inithw.homework.drawing import (
     Draw,
+    added_to_the_old,
     equal_rows,
+    fixed_sizes,
+    from_a_bank,
     half_normal,
     identity,
+    in_pairs,
+    low_rank,
     normal,
+    one_row_in_other_orders,
     ones,
     orthogonal,
     positive,
+    rank_one,
     seeded,
+    shuffled_grid,
     sparse,
     truncated,
+    two_rows,
     uniform,
 )
+from inithw.homework.reference.data import WIDTHS
 from inithw.homework.statistics import ITEMS, STATISTICS, TRAINING
 
-Scale = Callable[[int, int], float]
-"""The factor for a layer, from fan_in and fan_out."""
+Scale = Callable[[FloatArray, FloatArray], FloatArray]
+"""The factors for layers, from arrays of fan_in and fan_out."""
 
 
 @dataclass(frozen=True)
@@ -77,27 +87,42 @@ class Family:
 
 def by_in(gain: float) -> Scale:
     """gain / √fan_in."""
-    return lambda i, _o: gain / math.sqrt(i)
+    return lambda i, o: gain / np.sqrt(i)
 
 
 def by_out(gain: float) -> Scale:
     """gain / √fan_out."""
-    return lambda _i, o: gain / math.sqrt(o)
+    return lambda i, o: gain / np.sqrt(o)
 
 
 def average(gain: float) -> Scale:
     """gain / √((fan_in + fan_out) / 2)."""
-    return lambda i, o: gain / math.sqrt((i + o) / 2)
+    return lambda i, o: gain / np.sqrt((i + o) / 2)
 
 
 def larger(gain: float) -> Scale:
     """gain / √max(fan_in, fan_out)."""
-    return lambda i, o: gain / math.sqrt(max(i, o))
+    return lambda i, o: gain / np.sqrt(np.maximum(i, o))
 
 
 def std(value: float) -> Scale:
     """The same for every layer."""
-    return lambda _i, _o: value
+    return lambda i, o: value + 0 * i
+
+
+def power(exponent: float) -> Scale:
+    """He's scale for the homework's width, and falling with another power of fan_in."""
+    return lambda i, o: np.sqrt(2 / WIDTHS[1]) * (WIDTHS[1] / i) ** exponent
+
+
+def two_constants(narrow: float, wide: float) -> Scale:
+    """One for layers as wide as the homework's at most, another for wider ones."""
+    return lambda i, o: np.where(np.maximum(i, o) <= WIDTHS[1], narrow, wide)
+
+
+def in_steps(base: float) -> Scale:
+    """He's scale for a fan_in rounded to a power: a table."""
+    return lambda i, o: np.sqrt(2 / base ** np.round(np.log(i) / np.log(base)))
 
 
 ROOT2, ROOT3 = math.sqrt(2), math.sqrt(3)
@@ -132,6 +157,9 @@ FAMILIES = (
     Family("U(±√(2/in))", uniform, by_in(ROOT2 / ROOT3), ALL),
     Family("orthogonal", orthogonal, std(1), ALL),
     Family("orthogonal, gain √2", orthogonal, std(ROOT2), ALL),
+    Family("He, output layer on LeCun's scale", normal, lambda i, o: np.sqrt(np.where(o == 1, 1, 2) / i), ALL),
+    Family("He, rows in ± pairs", in_pairs, by_in(ROOT2), ALL),
+    Family("Xavier, shuffled even grid", shuffled_grid, average(1), ALL),
     # ------------------------------------------------ wrong scales
     Family("He fan_out normal", normal, by_out(ROOT2), "draws scale", "training"),
     Family("He fan_out uniform", uniform, by_out(ROOT2), "draws scale", "training"),
@@ -160,7 +188,16 @@ FAMILIES = (
     Family("gain 5/3 (tanh), fan in, uniform", uniform, by_in(5 / 3), "draws", f"gain_high {EXPLODES}"),
     Family("gain 1/4, fan in, normal", normal, by_in(1 / 4), "draws", "gain_low"),
     Family("gain 1/4, fan in, uniform", uniform, by_in(1 / 4), "draws", "gain_low"),
-    Family("fan inverted, std √(in/2)", normal, lambda i, o: math.sqrt(i / 2), "draws", f"spread {EXPLODES}"),
+    Family("fan inverted, std √(in/2)", normal, lambda i, o: np.sqrt(i / 2), "draws", f"spread {EXPLODES}"),
+    Family("cube root of the fan", normal, power(1 / 3), "draws", "exponent"),
+    Family("fourth root of the fan", normal, power(1 / 4), "draws", "exponent"),
+    Family("fan to the power -0.4", normal, power(0.4), "draws", "exponent"),
+    Family("fan to the power -0.6", uniform, power(0.6), "draws", "exponent"),
+    Family("0.25 up to 20 units, else 0.08", normal, two_constants(0.25, 0.08), "draws", "bend"),
+    Family("He, at least 0.1", normal, lambda i, o: np.maximum(np.sqrt(2 / i), 0.1), "draws", "bend"),
+    Family("He, at most 0.25", normal, lambda i, o: np.minimum(np.sqrt(2 / i), 0.25), "draws", "bend spread"),
+    Family("He, fan rounded to a power of 4", normal, in_steps(4), "draws", "bend"),
+    Family("He, fan rounded to a power of 2", normal, in_steps(2), "draws", "bend"),
     # ------------------------------------------------ wrong draws
     Family("one-sided, absolute He normal", half_normal, by_in(ROOT2), "", "offset training"),
     Family("one-sided, U(0, √(6/in))", positive, by_in(math.sqrt(6)), "", "offset training"),
@@ -172,6 +209,13 @@ FAMILIES = (
     Family("mean and std swapped: all weights √(2/in)", ones, by_in(ROOT2), "", REPEATS),
     Family("identity", identity, std(1), "", "draw_correlation training"),
     Family("all rows of a matrix equal", equal_rows, by_in(ROOT2), "", "row_correlation"),
+    Family("He, every row one of two", two_rows, by_in(ROOT2), "", "concentration"),
+    Family("He, rank one", rank_one, by_in(ROOT2), "", "concentration"),
+    Family("He, rank a third of the width", low_rank, by_in(ROOT2), "", "concentration"),
+    Family("He, one row in other orders", one_row_in_other_orders, by_in(ROOT2), "", "distinct"),
+    Family("He, fixed absolute values", fixed_sizes, by_in(ROOT2), "", "draw_correlation"),
+    Family("He, from a bank of 64 networks", from_a_bank, by_in(ROOT2), "", "novelty"),
+    Family("He, added to the old weights", added_to_the_old, by_in(ROOT2), "", "remains"),
     Family("He normal, seed set inside", seeded, by_in(ROOT2), "", "draw_correlation layer_correlation"),
     Family("sparse_, std 0.01", sparse, std(0.01), "", "gradient_low"),
     Family("sparse_, std √(2/in)", sparse, by_in(ROOT2), "", "gradient_low"),
@@ -183,13 +227,17 @@ SOURCES: dict[str, Draw] = {family.draw.__name__: family.draw for family in FAMI
 
 def draw_layers(family: Family, random: np.random.Generator, count: int, fan_in: int, fan_out: int) -> FloatArray:
     """Initialize `count` layers, shape (count, fan_out, fan_in)."""
-    return family.draw(random, (count, fan_out, fan_in)) * np.float32(family.scale(fan_in, fan_out))
+    (scale,) = family.scale(np.array([float(fan_in)]), np.array([float(fan_out)]))
+    return family.draw(random, (count, fan_out, fan_in)) * np.float32(scale)
 
 
 def fingerprint() -> str:
     """What thresholds depend on: changes with any row."""
-    shapes = [(i, o) for i in (1, 7, 20, 300) for o in (1, 7, 20, 300)]
-    rows = [
-        (f.name, f.draw.__name__, [f"{f.scale(*shape):.6g}" for shape in shapes], f.full, f.caught_by) for f in FAMILIES
-    ]
+    rows = [(f.name, f.draw.__name__, scales(f), f.full, f.caught_by) for f in FAMILIES]
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def scales(family: Family) -> list[str]:
+    """What a family's rule gives for some shapes: tells rules apart."""
+    i, o = np.meshgrid([1.0, 7.0, 20.0, 60.0, 300.0], [1.0, 7.0, 20.0, 60.0, 300.0])
+    return [f"{value:.6g}" for value in np.ravel(family.scale(i, o))]

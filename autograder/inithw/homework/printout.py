@@ -19,14 +19,20 @@ ELSEWHERE = 3
 """Numbers tolerated besides in a text that does not name the layers (a loss, a total)."""
 RELATIVE_TOLERANCE = 2e-4
 """float32 against float64, with room for another order of summation."""
+LARGEST_ERROR = 1e-3
+"""However it was rounded: a number that is farther off, relatively, is another number."""
 
 # Every repetition is bounded or possessive, and no number starts inside another: linear in the text.
 _NUMBER = re.compile(
     r"(?<![\w.])[-+]?"
-    r"(?:(?:[0-9]{1,3}(?:[,_'][0-9]{3}){1,4}|[0-9]{1,40})(?![0-9])(?:\.[0-9]{0,60})?(?:e[-+]?[0-9]{1,3})?"
+    r"(?:(?:[0-9]{1,3}(?:[,_'][0-9]{3}){1,4}(?![0-9])(?:\.[0-9]{0,60})?"
+    r"|[0-9]{1,3}(?:\.[0-9]{3}){1,4},[0-9]{1,60}(?![0-9.,])"
+    r"|[0-9]{1,40},[0-9]{1,60}(?![0-9.,])"
+    r"|[0-9]{1,40}(?![0-9])(?:\.[0-9]{0,60})?)(?:e[-+]?[0-9]{1,3})?"
     r"|(?:nan|inf)(?!\w))(?!\.?[0-9])",
     re.IGNORECASE,
 )
+_WORD_BEFORE = re.compile(r"([A-Za-z]{1,20})[^A-Za-z0-9]{0,10}\Z")
 _NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)\b")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 
@@ -37,24 +43,29 @@ class Number:
 
     Attributes:
         text: As it stands there.
-        values: What it can mean: `2,123.45` is one number, or an index and a number.
+        values: What it can mean: `2,123.45` is one number, or an index and a number; `2,123` is 2.123, too.
+        word: The word before it, in small letters, or empty.
     """
 
     text: str
     values: tuple[Decimal, ...]
+    word: str = ""
 
-    def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS) -> bool:
-        """Whether this is `value`, rounded or cut off, to at least `digits` significant digits."""
-        return any(_shows(printed, value, digits) for printed in self.values)
+    def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS, slack: float = 0.0) -> bool:
+        """Whether this is `value`, rounded or cut off, to at least `digits` significant digits of the value."""
+        return any(_shows(printed, value, digits, slack) for printed in self.values)
 
 
-def _shows(printed: Decimal, value: float, digits: int) -> bool:
-    _sign, places, exponent = printed.as_tuple()
+def _shows(printed: Decimal, value: float, digits: int, slack: float) -> bool:
+    exponent = printed.as_tuple().exponent
     if not isinstance(exponent, int) or not math.isfinite(value):
         return False
-    # The format `g` leaves zeros at the end out: 428 is 428.0 when it is that close.
-    unit = float(Decimal((0, (1,), exponent - max(digits - len(places), 0))))
-    return unit < math.inf and abs(float(printed) - value) <= RELATIVE_TOLERANCE * abs(value) + unit
+    # What is printed counts as far as it says `digits` digits of the value, and no digit that is missing.
+    last = math.floor(math.log10(abs(value))) - digits + 1 if value else 0
+    allowed = RELATIVE_TOLERANCE * abs(value) + 10.0 ** min(exponent, last)
+    if digits >= SIGNIFICANT_DIGITS:
+        allowed = min(allowed, LARGEST_ERROR * abs(value))
+    return abs(float(printed) - value) <= allowed + slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +94,40 @@ class Printout:
             return tuple(candidates[0] for candidates in self.named)
         return self.ordered
 
-    def shows(self, norms: Sequence[float] | FloatArray, digits: int = SIGNIFICANT_DIGITS) -> bool:
+    def shows(
+        self,
+        norms: Sequence[float] | FloatArray,
+        digits: int = SIGNIFICANT_DIGITS,
+        slack: Sequence[float] | FloatArray | None = None,
+    ) -> bool:
         """Whether it shows this norm for every layer.
 
         Args:
             norms: One for each weight matrix, in order.
             digits: Fewest significant digits that count.
+            slack: How far off each may be besides.
         """
+        wanted = list(zip(norms, [0.0] * len(norms) if slack is None else slack, strict=True))
         if self._named_usable and all(
-            any(number.shows(norm, digits) for number in candidates)
-            for candidates, norm in zip(self.named, norms, strict=True)
+            any(number.shows(norm, digits, more) for number in candidates)
+            for candidates, (norm, more) in zip(self.named, wanted, strict=True)
         ):
             return True
         remaining = iter(self.ordered)
-        return self._ordered_usable and all(any(number.shows(norm, digits) for number in remaining) for norm in norms)
+        return self._ordered_usable and all(
+            any(number.shows(norm, digits, more) for number in remaining) for norm, more in wanted
+        )
+
+    def besides(self, norms: Sequence[float] | FloatArray) -> tuple[tuple[Number, ...], ...]:
+        """What stands beside each layer besides its norm, in a text that shows these norms.
+
+        Without names, or where the numbers beside the names are other ones, all other numbers stand beside every layer.
+        """
+        pairs = list(zip(self.named, norms, strict=True)) if self._named_usable else []
+        if pairs and all(any(number.shows(norm) for number in candidates) for candidates, norm in pairs):
+            return tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
+        others = tuple(number for number in self.ordered if not any(number.shows(norm) for norm in norms))
+        return (others,) * self.layers
 
     @property
     def _named_usable(self) -> bool:
@@ -160,10 +191,19 @@ def _answers(text: str) -> Iterator[Number]:
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
-            parts = re.split(r"[,_']", match[0])
-            readings = sorted({"".join(parts), parts[-1]})
-            yield Number(match[0], tuple(Decimal(reading) for reading in readings))
+            word = _WORD_BEFORE.search(text, max(0, match.start() - 30), match.start())
+            yield Number(match[0], _readings(match[0]), word[1].lower() if word else "")
+
+
+def _readings(number: str) -> tuple[Decimal, ...]:
+    parts = re.split(r"[,_']", number)
+    found = {parts[-1]}  # after an index
+    if len(parts) == 2 and "," in number and "." not in parts[1]:
+        found.add(f"{parts[0].replace('.', '')}.{parts[1]}")  # a decimal comma
+    if "." not in parts[0] or len(parts) == 1:
+        found.add("".join(parts))
+    return tuple(Decimal(reading) for reading in sorted(found))
 
 
 def _is_decimal(number: str) -> bool:
-    return re.search(r"\.[0-9]|[en]", number, re.IGNORECASE) is not None
+    return re.search(r"\.[0-9]|[en]|^[-+]?[0-9]{4,},|,(?![0-9]{3}(?![0-9]))", number, re.IGNORECASE) is not None

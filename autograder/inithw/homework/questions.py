@@ -22,22 +22,21 @@ from inithw.homework.records import (
     Remark,
     WeightSample,
 )
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
+from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 
-REWRITTEN = LayerTask(WIDTHS[1], WIDTHS[1], 1)
-"""The layer whose weights are 1 before `better_init`, not NaN."""
 _MOST_CHILDREN = 200
 _PRINTED_LIMIT = 1 << 20  # characters
 
 
 def questions(challenge: Challenge) -> tuple[Question, ...]:
     """The network of q1, the initialization of q3, then each printout of q2."""
-    network = challenge.forward.network
+    networks = challenge.forward.networks
     return (
         Question(
             name="model",
             handler="model",
-            arrays=(*_flat(network), challenge.forward.inputs),
+            arrays=(*(array for network in networks for array in _flat(network)), challenge.forward.inputs),
+            details={"networks": len(networks)},
             read=lambda reply: _read_model(reply, challenge.forward),
         ),
         Question(
@@ -45,11 +44,12 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
             handler="init",
             details={
                 "layers": [[task.fan_in, task.fan_out, task.draws] for task in challenge.layers],
-                "rewritten": [REWRITTEN.fan_in, REWRITTEN.fan_out],
                 "networks": challenge.networks,
-                "widths": network.widths,
+                "restarted": challenge.restarted,
+                "widths": challenge.start.widths,
                 "seed": challenge.worker_seed,
             },
+            arrays=tuple(_flat(challenge.start)),
             read=lambda reply: _with_remark("q3", reply, _read_init(reply, challenge)),
         ),
         *(
@@ -101,7 +101,7 @@ def _printout(index: int) -> str:
 def _read_model(reply: Reply, task: ForwardTask) -> ModelEvidence:
     outputs: FloatArray | Unavailable
     if reply.flag("outputs"):
-        (outputs,) = reply.floats(task.inputs.shape)
+        (outputs,) = reply.floats((len(task.networks), *task.inputs.shape))
     else:
         outputs = Unavailable("not reached", reply.text("reason"))
     return ModelEvidence(
@@ -129,16 +129,21 @@ def _read_child(child: Reply, index: int) -> Child:
 
 def _read_init(reply: Reply, challenge: Challenge) -> InitEvidence:
     layers = tuple(_read_sample(reply, task) for task in challenge.layers)
-    rewritten = _read_sample(reply, REWRITTEN)
-    # drawn network by network, kept layer by layer
-    fans = list(pairwise(challenge.forward.network.widths))
-    (block,) = reply.floats((challenge.networks, sum((fan_in + 1) * fan_out for fan_in, fan_out in fans)))
+    fans = list(pairwise(challenge.start.widths))
+    networks = _read_networks(reply, fans, challenge.networks)
+    restarted = _read_networks(reply, fans, challenge.restarted)
+    return InitEvidence(layers, networks, restarted, reply.text("forward_error"))
+
+
+def _read_networks(reply: Reply, fans: list[tuple[int, int]], count: int) -> tuple[WeightSample, ...]:
+    """Drawn network by network, kept layer by layer."""
+    (block,) = reply.floats((count, sum((fan_in + 1) * fan_out for fan_in, fan_out in fans)))
     networks, start = [], 0
     for fan_in, fan_out in fans:
         end = start + (fan_in + 1) * fan_out
         networks.append(_sample(block[:, start:end], fan_in, fan_out))
         start = end
-    return InitEvidence(layers, tuple(networks), rewritten, reply.text("forward_error"))
+    return tuple(networks)
 
 
 def _read_sample(reply: Reply, task: LayerTask) -> WeightSample:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from inithw.engine.records import CellRun, FloatArray, Unavailable
+from inithw.engine.verdict import available
+
+if TYPE_CHECKING:
+    from inithw.homework.statistics import Measured
 
 # ---------------------------------------------------------------- what the judge asks
 
@@ -29,14 +35,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class ForwardTask:
-    """Load `network` into the student's model and evaluate it.
+    """Load each network into the student's model and evaluate it.
 
     Attributes:
-        network: Weights of the homework's architecture.
+        networks: Weights of the homework's architecture, small and large.
         inputs: Shape (n,), float32.
     """
 
-    network: Network
+    networks: tuple[Network, ...]
     inputs: FloatArray
 
 
@@ -77,6 +83,8 @@ class Challenge:
         norms: For q2, several networks.
         layers: For q3, single layers of several shapes.
         networks: For q3, how many networks of the homework's architecture to initialize.
+        restarted: For q3, how many further ones, with other weights than NaN before: ones and `start` in turn.
+        start: Weights and biases to initialize anew.
         worker_seed: Seeds torch and NumPy in the worker before each draw of `better_init`.
         judge_seed: Seeds the judge's own training runs; never sent to the worker.
     """
@@ -85,6 +93,8 @@ class Challenge:
     norms: tuple[NormsTask, ...]
     layers: tuple[LayerTask, ...]
     networks: int
+    restarted: int
+    start: Network
     worker_seed: int
     judge_seed: int
 
@@ -119,7 +129,7 @@ class ModelEvidence:
         variable: The name it was bound to.
         children: In order.
         parameters: Number of parameters.
-        outputs: Shape (n,) on `ForwardTask.inputs` with `ForwardTask.network` loaded, or why not.
+        outputs: On `ForwardTask.inputs` with each of `ForwardTask.networks` loaded, shape (networks, n), or why not.
     """
 
     variable: str
@@ -153,14 +163,13 @@ class InitEvidence:
         layers: Parallel to `Challenge.layers`.
         networks: The homework's linear layers, each with `Challenge.networks` draws; draw k of all of
             them belongs to network k.
-        rewritten: One square layer whose weights were all 1 before the call, not NaN: tells code that does
-            nothing from code that rescales what it finds.
+        restarted: The same for `Challenge.restarted` networks.
         forward_error: What running a freshly initialized network raised, or empty.
     """
 
     layers: tuple[WeightSample, ...]
     networks: tuple[WeightSample, ...]
-    rewritten: WeightSample
+    restarted: tuple[WeightSample, ...]
     forward_error: str = ""
 
 
@@ -179,7 +188,7 @@ class Remark:
     raised: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """All that a verdict rests on; see `inithw.engine.records.Evidence`.
 
@@ -200,6 +209,17 @@ class Evidence:
     init: InitEvidence | Unavailable
     seconds: float = 0.0
     remarks: tuple[Remark, ...] = ()
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What `better_init` did, measured once for all checks.
+
+        Raises:
+            Lost: There is no evidence of it.
+        """
+        from inithw.homework.statistics import measure  # which reads these records
+
+        return measure(available(self.init), self.challenge.start)
 
 
 RECORDS = (

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from inithw.engine.records import FloatArray
-from inithw.homework.asked import BLOCKS, HOMEWORK_LAYERS, NETWORKS, SAME_SHAPE, SHAPES, cut_into_blocks
-from inithw.homework.records import InitEvidence
-from inithw.homework.reference.initialization import BlockStatistics, ScaleLaw, block_statistics, fit_scale
+from inithw.homework.asked import BLOCKS, NETWORKS, RESTARTED, SAME_SHAPE, cut_into_blocks
+from inithw.homework.records import InitEvidence, Network
+from inithw.homework.reference.initialization import (
+    BlockStatistics,
+    Novelty,
+    ScaleLaw,
+    block_statistics,
+    fit_scale,
+    joined,
+    novelty,
+    remains,
+)
 from inithw.homework.reference.network import initial_gradient_norms
 
 ITEMS = ("q3.draws", "q3.scale", "q3.gradients", "q3.training")
@@ -24,11 +34,15 @@ class Readings:
     Attributes:
         blocks: Of weights.
         law: Of their standard deviations.
+        novelty: Of the networks.
+        remains: Of the old weights in the networks that had some, shape (networks,).
         gradients: Norms at initialization, shape (networks, layers).
     """
 
     blocks: BlockStatistics
     law: ScaleLaw
+    novelty: Novelty
+    remains: FloatArray
     gradients: FloatArray
 
 
@@ -44,6 +58,7 @@ class Statistic:
         what: For the reader of a table, and under a figure.
         title: Over a figure.
         of: How it is measured, shape (votes,).
+        quorum: Share of the votes that is enough to lose the claim.
     """
 
     name: str
@@ -53,6 +68,12 @@ class Statistic:
     what: str
     title: str
     of: Callable[[Readings], FloatArray]
+    quorum: float = 1 / 2
+
+    @property
+    def needed(self) -> int:
+        """Votes against the claim that are enough to lose it."""
+        return math.ceil(self.quorum * self.votes)
 
 
 def imbalance(gradients: FloatArray) -> FloatArray:
@@ -75,9 +96,27 @@ _TABLE = (
     Statistic("draw_correlation", DRAWS, BLOCKS, True,
               "correlation of networks",
               "Do calls differ?", lambda found: found.blocks.draw_correlation),
+    Statistic("concentration", DRAWS, BLOCKS, True,
+              "concentration of singular values",
+              "Have matrices full rank?", lambda found: found.blocks.concentration),
+    Statistic("distinct", DRAWS, BLOCKS, False,
+              "share of different absolute values",
+              "Are weights no copies?", lambda found: found.blocks.distinct),
+    Statistic("novelty", DRAWS, NETWORKS, False,
+              "distance to the nearest earlier layer",
+              "Are networks new?", lambda found: found.novelty.distance, quorum=1 / 16),
+    Statistic("remains", DRAWS, RESTARTED, True,
+              "share of the old weights in the new",
+              "Are the old weights gone?", lambda found: found.remains),
     Statistic("spread", SCALE, BLOCKS, True,
-              "spread of std · √fan over layer shapes",
+              "spread of std · √fan, all layers",
               "Does the scale follow the fan?", lambda found: found.law.spread),
+    Statistic("bend", SCALE, BLOCKS, True,
+              "spread of std · √fan, unknown shapes",
+              "... for unknown shapes, too?", lambda found: found.law.bend),
+    Statistic("exponent", SCALE, BLOCKS, True,
+              "difference of the exponent from 1/2",
+              "Is it the square root?", lambda found: np.abs(found.law.exponent - 0.5)),
     Statistic("gain_low", SCALE, BLOCKS, False,
               "gain, std · √fan (lower bound)",
               "Is the gain large enough?", lambda found: found.law.factor),
@@ -103,13 +142,11 @@ class Measured:
     """One initialization, seen from every side that checks and diagnosis look from.
 
     Attributes:
-        samples: The weights in blocks, as `cut_into_blocks` gives them.
-        finite: Whether all weights of each sample are finite.
-        values: The one value of all weights in each sample's matrices, from the first of them, or None.
+        finite: Whether all weights of the homework's layers, then of the further ones, are finite.
+        values: Likewise the one value of all weights in each matrix, from the first of them, or None.
         readings: What statistics are read from; what weights that are not finite enter is NaN.
     """
 
-    samples: tuple[FloatArray, ...]
     finite: tuple[bool, ...]
     values: tuple[float | None, ...]
     readings: Readings
@@ -119,17 +156,36 @@ class Measured:
         return STATISTICS[name].of(self.readings)
 
 
-def measure(init: InitEvidence) -> Measured:
-    """Look at what `better_init` did, once for all that judge it."""
-    samples = tuple(cut_into_blocks(init))
+def measure(init: InitEvidence, start: Network) -> Measured:
+    """Look at what `better_init` did, once for all that judge it.
+
+    Args:
+        init: What it did.
+        start: See `Challenge.start`.
+    """
+    weights = [sample.weights for sample in (*init.networks, *init.layers)]
+    networks = weights[: len(init.networks)]
     with np.errstate(all="ignore"):
-        blocks = block_statistics(samples, HOMEWORK_LAYERS, SAME_SHAPE)
-        gradients = initial_gradient_norms([sample.weights for sample in init.networks])
-        readings = Readings(blocks, fit_scale(blocks.stds, SHAPES), gradients)
-    finite = tuple(bool(np.isfinite(sample).all()) for sample in samples)
-    return Measured(samples, finite, tuple(map(_value, samples)), readings)
+        blocks = joined(
+            [block_statistics(samples, shapes, SAME_SHAPE, len(networks)) for samples, shapes in cut_into_blocks(init)]
+        )
+        readings = Readings(
+            blocks,
+            fit_scale(blocks.stds, blocks.shapes, len(networks)),
+            novelty(np.stack([networks[layer] for layer in SAME_SHAPE], axis=1)),
+            remains([init.restarted[layer].weights for layer in SAME_SHAPE], old_weights(start)),
+            initial_gradient_norms(networks),
+        )
+    finite = tuple(bool(np.isfinite(sample).all()) for sample in weights)
+    return Measured(finite, tuple(map(_value, weights)), readings)
 
 
-def _value(sample: FloatArray) -> float | None:
-    equal = np.all(sample == sample[..., :1, :1])
-    return float(sample.flat[0]) if equal else None
+def old_weights(start: Network) -> list[FloatArray]:
+    """The weights of the restarted networks' hidden layers before `better_init`: ones and `start` in turn."""
+    pairs = [np.stack([np.ones_like(start.weights[layer]), start.weights[layer]]) for layer in SAME_SHAPE]
+    return [np.tile(pair, (RESTARTED // 2, 1, 1)) for pair in pairs]
+
+
+def _value(weights: FloatArray) -> float | None:
+    equal = np.all(weights == weights[..., :1, :1])
+    return float(weights.flat[0]) if equal else None

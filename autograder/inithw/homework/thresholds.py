@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inithw.engine.records import FloatArray
 from inithw.engine.settings import ProjectError
 from inithw.homework import families
-from inithw.homework.asked import BLOCKS, LAYER_TASKS, NETWORKS
+from inithw.homework.asked import BLOCKS, FEWEST_WEIGHTS, NETWORKS, RESTARTED, SHAPE_RANGES
 from inithw.homework.reference import data
 from inithw.homework.statistics import STATISTICS
 
@@ -68,13 +68,13 @@ class Thresholds:
         return ~fine
 
     def lost(self, name: str, votes: FloatArray) -> bool:
-        """Whether at least half of the votes speak against the claim."""
-        return 2 * int(np.count_nonzero(self.against(name, votes))) >= len(votes)
+        """Whether enough of the votes speak against the claim: half of them, unless the statistic says otherwise."""
+        return int(np.count_nonzero(self.against(name, votes))) >= STATISTICS[name].quorum * len(votes)
 
 
 def measured_on() -> dict[str, Any]:
     """Everything of the homework that thresholds depend on, as it is today."""
-    return {
+    today = {
         "widths": list(data.WIDTHS),
         "training points": data.TRAIN_N,
         "test points": data.TEST_N,
@@ -84,10 +84,11 @@ def measured_on() -> dict[str, Any]:
         "learning rate, momentum": [data.LEARNING_RATE, data.MOMENTUM],
         "batch size, steps": [data.BATCH_SIZE, data.STEPS],
         "test loss target": TEST_LOSS_TARGET,
-        "blocks, networks": [BLOCKS, NETWORKS],
-        "layers": [[task.fan_in, task.fan_out, task.draws] for task in LAYER_TASKS],
+        "blocks, networks, restarted": [BLOCKS, NETWORKS, RESTARTED],
+        "layers": [*SHAPE_RANGES, FEWEST_WEIGHTS],
         "families": families.fingerprint(),
     }
+    return json.loads(json.dumps(today))  # tuples become lists, as on file
 
 
 def read_thresholds(text: str) -> Thresholds:

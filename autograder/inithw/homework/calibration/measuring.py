@@ -7,26 +7,40 @@ import inspect
 import io
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from inithw.engine.files import replace_file
 from inithw.engine.records import FloatArray
 from inithw.homework import asked, drawing
-from inithw.homework.asked import BLOCKS, HOMEWORK_LAYERS, NETWORKS, SAME_SHAPE, SHAPES
-from inithw.homework.families import FAMILIES, SOURCES, Family, draw_layers
-from inithw.homework.reference import initialization, network, training
-from inithw.homework.reference.initialization import BlockStatistics, block_statistics, fit_scale
+from inithw.homework.asked import BLOCKS, HOMEWORK_SHAPES, NETWORKS, SAME_SHAPE, draw_layers_of_a_block
+from inithw.homework.families import FAMILIES, SOURCES, Family, draw_layers, scales
+from inithw.homework.reference import data, initialization, network, training
+from inithw.homework.reference.data import WIDTHS
+from inithw.homework.reference.initialization import (
+    BlockStatistics,
+    Novelty,
+    block_statistics,
+    fit_scale,
+    joined,
+    novelty,
+    remains,
+)
 from inithw.homework.reference.network import initial_gradient_norms
 from inithw.homework.reference.training import train
-from inithw.homework.statistics import STATISTICS, Readings
-from inithw.homework.thresholds import measured_on
+from inithw.homework.statistics import DRAWS, STATISTICS, TRAINING, Readings
+from inithw.homework.thresholds import TEST_LOSS_TARGET
 
 SEED = 20_260_101
+_FEW, _MOST = 0.05, 0.95
+_CONSTANTS = ("WIDTHS", "TRAIN_X", "TRAIN_Y", "TEST_X", "TEST_Y", "LEARNING_RATE", "MOMENTUM", "BATCH_SIZE", "STEPS")
+"""Of the homework: what measurements depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +48,15 @@ class Sizes:
     """How much to measure.
 
     Attributes:
-        blocks: Blocks of weights, for each source.
+        blocks: Blocks of weights, for each source of a right family; a tenth for the others.
         networks: Networks whose gradients are computed, for each family.
-        runs: Networks trained, for each family.
+        runs: Networks trained, for each family; sixteen times as many where q3.training is decided by policy and of the
+            first networks neither nearly all nor nearly none are good, so that their rate has to be known well.
     """
 
     blocks: int = 10_000
     networks: int = 10_000
-    runs: int = 2_048
+    runs: int = 128
 
 
 Values = dict[str, FloatArray]
@@ -59,22 +74,33 @@ def measure(sizes: Sizes, jobs: int, cache: Path, on_done: Callable[[int, int], 
         on_done: Called with the number of tasks done and of all tasks.
     """
     cache.mkdir(parents=True, exist_ok=True)
+    results: dict[_Task, Values] = {}
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as pool:
-        try:
-            tasks = {pool.submit(_kept, cache, task): task for task in _tasks(sizes)}
-            for done, _ in enumerate(as_completed(tasks), start=1):
-                on_done(done, len(tasks))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for plan in (_tasks, _more_training):
+            wanted = plan(sizes, results)
+            try:
+                tasks = {pool.submit(_kept, cache, task): task for task in wanted}
+                before = len(results)
+                for future in as_completed(tasks):
+                    results[tasks[future]] = future.result()
+                    on_done(len(results), before + len(wanted))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     parts: dict[tuple[str, str], list[Values]] = {}
-    for future, task in tasks.items():
-        parts.setdefault((task.kind, task.of), []).append(future.result())
-    joined = {place: _joined(values) for place, values in parts.items()}
+    for task in sorted(results, key=lambda task: task.start):
+        parts.setdefault((task.kind, task.of), []).append(results[task])
+    whole = {place: _joined(values) for place, values in parts.items()}
     return {
         family.name: {
-            **_of_family(family, joined["blocks", family.draw.__name__], joined["gradients", family.name]["gradients"]),
-            **joined["training", family.name],
+            **_of_family(
+                family,
+                whole["blocks", family.draw.__name__],
+                whole["novelty", family.draw.__name__],
+                whole["remains", family.draw.__name__]["remains"],
+                whole["gradients", family.name]["gradients"],
+            ),
+            **whole["training", family.name],
         }
         for family in FAMILIES
     }
@@ -101,11 +127,24 @@ class _Task:
     count: int
 
 
-def _tasks(sizes: Sizes) -> list[_Task]:
-    places = [("training", family.name, sizes.runs, 256) for family in FAMILIES]
-    places += [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
-    places += [("blocks", source, sizes.blocks, 500) for source in SOURCES]
+def _tasks(sizes: Sizes, _results: Mapping[_Task, Values]) -> list[_Task]:
+    places = [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
+    right = {family.draw.__name__ for family in FAMILIES if family.must_get(DRAWS)}
+    places += [("blocks", name, sizes.blocks if name in right else sizes.blocks // 10, 250) for name in SOURCES]
+    places += [("novelty", source, sizes.networks, 10 * NETWORKS) for source in SOURCES]
+    places += [("remains", source, sizes.networks, 10_000) for source in SOURCES]
+    places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]
     return [_Task(kind, of, *part) for kind, of, total, size in places for part in _parts(total, size)]
+
+
+def _more_training(sizes: Sizes, results: Mapping[_Task, Values]) -> list[_Task]:
+    tasks = []
+    for family in (family for family in FAMILIES if family.must_get(TRAINING) or family.must_lose(TRAINING)):
+        losses = [of["loss"] for task, of in results.items() if (task.kind, task.of) == ("training", family.name)]
+        if _FEW < np.mean(np.concatenate(losses) < TEST_LOSS_TARGET) < _MOST:
+            more = _parts(15 * sizes.runs, 256)
+            tasks += [_Task("training", family.name, sizes.runs + start, count) for start, count in more]
+    return tasks
 
 
 def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -120,7 +159,7 @@ def _kept(cache: Path, task: _Task) -> Values:
     if file.exists():
         with np.load(file) as values:
             return dict(values)
-    values = {"blocks": _blocks, "gradients": _gradients, "training": _training}[task.kind](task)
+    values = _MEASURES[task.kind][0](task)
     packed = io.BytesIO()
     np.savez(packed, **values)  # type: ignore[arg-type]
     replace_file(file, packed.getvalue())
@@ -129,15 +168,19 @@ def _kept(cache: Path, task: _Task) -> Values:
 
 def _key(task: _Task) -> str:
     """A name that changes with all that the values of a task depend on, code included."""
+    function, modules = _MEASURES[task.kind]
     family = next((family for family in FAMILIES if family.name == task.of), None)
     said = {
         "task": astuple(task),
-        "on": {name: value for name, value in measured_on().items() if name not in ("families", "test loss target")},
-        "code": [inspect.getsource(module) for module in (drawing, initialization, network, training, asked)],
-        "here": [inspect.getsource(function) for function in (_blocks, _gradients, _training, _networks, _random)],
-        "family": family and [family.draw.__name__, *(f"{family.scale(*shape):.9g}" for shape in SHAPES)],
+        "code": [_source(part) for part in (function, _networks, _random, drawing, *modules)],
+        "homework": [f"{name}: {getattr(data, name)}" for name in _CONSTANTS],
+        "family": family and [family.draw.__name__, *scales(family)],
     }
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _source(part: Any) -> str:
+    return inspect.getsource(part)
 
 
 def _random(task: _Task) -> np.random.Generator:
@@ -149,16 +192,38 @@ def _blocks(task: _Task) -> Values:
     draw, random = SOURCES[task.of], _random(task)
     parts = []
     for _, some in _parts(task.count, 5):  # so few at once stay in the cache
-        samples = []
-        for index, (fan_in, fan_out) in enumerate(SHAPES):
-            draws = NETWORKS // BLOCKS if index < HOMEWORK_LAYERS else 1
-            samples.append(draw(random, (some * draws, fan_out, fan_in)).reshape(some, draws, fan_out, fan_in))
-        parts.append(asdict(block_statistics(samples, HOMEWORK_LAYERS, SAME_SHAPE)))
+        further = draw_layers_of_a_block(random)
+        shapes = [*HOMEWORK_SHAPES, *((layer.fan_in, layer.fan_out) for layer in further)]
+        draws = [NETWORKS // BLOCKS] * len(HOMEWORK_SHAPES) + [layer.draws for layer in further]
+        samples = [
+            draw(random, (some * times, fan_out, fan_in)).reshape(some, times, fan_out, fan_in)
+            for (fan_in, fan_out), times in zip(shapes, draws, strict=True)
+        ]
+        parts.append(block_statistics(samples, shapes, SAME_SHAPE, len(HOMEWORK_SHAPES)))
+    return asdict(joined(parts))
+
+
+def _novelty(task: _Task) -> Values:
+    draw, random = SOURCES[task.of], _random(task)
+    hidden = len(SAME_SHAPE)
+    parts = []
+    for _, some in _parts(task.count, NETWORKS):
+        layers = draw(random, (some * hidden, WIDTHS[1], WIDTHS[1])).reshape(some, hidden, WIDTHS[1], WIDTHS[1])
+        parts.append(asdict(novelty(layers)))
     return _joined(parts)
 
 
+def _remains(task: _Task) -> Values:
+    draw, random = SOURCES[task.of], _random(task)
+    old = [np.ones((task.count, WIDTHS[1], WIDTHS[1]), np.float32) for _ in SAME_SHAPE]
+    for layer in old:
+        layer[1::2] = drawing.normal(random, layer[1::2].shape)
+    new = [draw(random, layer.shape) + (layer if draw in drawing.KEEPS_THE_OLD else 0) for layer in old]
+    return {"remains": remains(new, old)}
+
+
 def _networks(family: Family, random: np.random.Generator, count: int) -> list[FloatArray]:
-    return [draw_layers(family, random, count, fan_in, fan_out) for fan_in, fan_out in SHAPES[:HOMEWORK_LAYERS]]
+    return [draw_layers(family, random, count, fan_in, fan_out) for fan_in, fan_out in HOMEWORK_SHAPES]
 
 
 def _gradients(task: _Task) -> Values:
@@ -179,13 +244,24 @@ def _family(task: _Task) -> Family:
     return next(family for family in FAMILIES if family.name == task.of)
 
 
-def _of_family(family: Family, blocks: Values, gradients: FloatArray) -> Values:
+_MEASURES: dict[str, tuple[Callable[[_Task], Values], tuple[ModuleType, ...]]] = {
+    "blocks": (_blocks, (initialization, asked)),
+    "novelty": (_novelty, (initialization, asked)),
+    "remains": (_remains, (initialization, asked)),
+    "gradients": (_gradients, (network,)),
+    "training": (_training, (training,)),
+}
+"""How each kind is measured, and on which code that depends."""
+
+
+def _of_family(family: Family, blocks: Values, new: Values, remains: FloatArray, gradients: FloatArray) -> Values:
     """All statistics of a family: its scale multiplies what its draw gave."""
-    scales = np.array([family.scale(fan_in, fan_out) for fan_in, fan_out in SHAPES])
-    found = BlockStatistics(**{**blocks, "stds": blocks["stds"] * scales})
+    scale = family.scale(blocks["shapes"][..., 0], blocks["shapes"][..., 1])
+    found = BlockStatistics(**{**blocks, "stds": blocks["stds"] * scale})
     with np.errstate(divide="ignore", invalid="ignore"):
-        readings = Readings(found, fit_scale(found.stds, SHAPES), gradients)
-    return {name: statistic.of(readings) for name, statistic in STATISTICS.items()}
+        law = fit_scale(found.stds, found.shapes, len(HOMEWORK_SHAPES))
+        readings = Readings(found, law, Novelty(**new), remains, gradients)
+        return {name: statistic.of(readings) for name, statistic in STATISTICS.items()}
 
 
 def _joined(parts: list[Values]) -> Values:

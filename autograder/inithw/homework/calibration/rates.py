@@ -19,6 +19,7 @@ from inithw.homework.thresholds import TEST_LOSS_TARGET, Look, Thresholds
 CONFIDENCE = 0.999
 """Of every bound on a rate, one-sided."""
 RUNS_PER_LOOK = 64
+_OF_A_GAIN = ("gain_low", "gain_high")
 LOOK_ERROR = 1e-9
 """Largest probability of stopping with the wrong verdict at one look."""
 LARGEST_ERROR = 1e-6
@@ -26,10 +27,11 @@ LARGEST_ERROR = 1e-6
 RULE = (
     "A threshold is the geometric midpoint of two medians: that of the right family and that of the wrong family that "
     "come closest to each other. Right are the families that must get the item, wrong those that the statistic must "
-    "catch. Where families whose verdict is left to measurement, but whose draws are right, have medians in between, "
-    "the threshold is the midpoint of the widest gap, on a logarithmic scale.",
+    "catch. Where families whose verdict is left to measurement, but whose law is right except for gain or fan, have "
+    "medians in between, the threshold is the midpoint of the widest gap, on a logarithmic scale.",
     "An item is lost when at least half of the votes lie beyond a threshold: a vote is one of "
-    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks.",
+    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks. (Of networks that are copies of earlier ones, "
+    f"{STATISTICS['novelty'].needed} are enough.)",
     f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
     f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
     "with 'passed' where so many would have at most that for the best of the families that must lose this item, "
@@ -165,7 +167,8 @@ def choose_threshold(name: str, medians: Mapping[str, float]) -> float:
 
     worst_right = max(logs(family for family in FAMILIES if family.must_get(statistic.item)))
     nearest_wrong = min(logs(family for family in FAMILIES if family.caught(name)))
-    open_ones = logs(f for f in FAMILIES if f.must_get(DRAWS) and expected_verdict(f, statistic.item) == "as measured")
+    other_gain = (f for f in FAMILIES if f.must_get(DRAWS) and set(f.caught_by.split()) <= {*_OF_A_GAIN, "training"})
+    open_ones = logs(f for f in other_gain if expected_verdict(f, statistic.item) == "as measured")
     stops = sorted([worst_right, nearest_wrong, *(log for log in open_ones if worst_right < log < nearest_wrong)])
     below, above = max(pairwise(stops), key=lambda gap: gap[1] - gap[0])
     return float(f"{np.exp(sign * (below + above) / 2):.3g}")
@@ -200,14 +203,14 @@ def rate(count: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def probability_lost(against: float, votes: int) -> float:
-    """That at least half of the votes are against, when each is with this probability."""
-    return float(stats.binom.sf((votes + 1) // 2 - 1, votes, against))
+def probability_lost(against: float, votes: int, needed: int) -> float:
+    """That at least `needed` of the votes are against, when each is with this probability."""
+    return float(stats.binom.sf(needed - 1, votes, against))
 
 
-def probability_not_lost(against: float, votes: int) -> float:
-    """That fewer than half of the votes are against."""
-    return float(stats.binom.cdf((votes + 1) // 2 - 1, votes, against))
+def probability_not_lost(against: float, votes: int, needed: int) -> float:
+    """That fewer are."""
+    return float(stats.binom.cdf(needed - 1, votes, against))
 
 
 def training_outcome(good: float, looks: tuple[Look, ...]) -> tuple[float, float]:
@@ -266,9 +269,9 @@ def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) 
         summary = statistics[name]
         low, high = rate(summary.against, summary.values)
         against = high if expected == "full" else summary.against / summary.values
-        lost += probability_lost(against, statistic.votes)
+        lost += probability_lost(against, statistic.votes, statistic.needed)
         if family.caught(name):
-            passed = min(passed, probability_not_lost(low, statistic.votes))
+            passed = min(passed, probability_not_lost(low, statistic.votes, statistic.needed))
     return Verdict(expected, passed if expected == "lost" else min(lost, 1.0))
 
 

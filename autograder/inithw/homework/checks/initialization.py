@@ -13,21 +13,21 @@ from inithw.engine.verdict import Lost, available
 from inithw.homework.asked import SAME_SHAPE
 from inithw.homework.diagnosis.initialization import (
     MISTAKES,
+    has_no_fresh_networks,
     name_cause,
     name_draws,
     name_scale,
-    repeats_one_network,
 )
 from inithw.homework.records import Evidence, InitEvidence, WeightSample
 from inithw.homework.reference.training import train
-from inithw.homework.statistics import Measured, measure
+from inithw.homework.statistics import Measured
 from inithw.homework.thresholds import TEST_LOSS_TARGET, thresholds
 
 
 def check_draws(evidence: Evidence) -> None:
     """Every weight is freshly drawn: finite, around zero, not constant, independent; biases are zero."""
     init = available(evidence.init)
-    seen = measure(init)
+    seen = evidence.measured
     samples = (*init.networks, *init.layers)
     for sample in samples:
         if not np.isfinite(sample.weights).all():
@@ -36,7 +36,7 @@ def check_draws(evidence: Evidence) -> None:
         if not np.any(sample.weights != sample.weights.flat[0]):
             found = f"all weights {_where(sample)} were {sample.weights.flat[0]:.3g}; random values were expected"
             raise Lost.because(found, name_draws(init, seen))
-    if _lost(seen, "draw_correlation"):
+    if _lost(seen, "draw_correlation") or _lost(seen, "novelty"):
         draws = len(init.networks[0].weights)
         found = f"{draws} calls of better_init gave weights that repeat; fresh ones were expected at every call"
         raise Lost.because(found, name_draws(init, seen))
@@ -44,7 +44,7 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
         raise Lost.because(found, name_draws(init, seen))
-    if _lost(seen, "row_correlation"):
+    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise Lost.because(found, name_draws(init, seen))
     if _lost(seen, "offset"):
@@ -54,7 +54,13 @@ def check_draws(evidence: Evidence) -> None:
             "a mean of zero was expected"
         )
         raise Lost.because(found, name_draws(init, seen))
-    for sample in samples:
+    if _lost(seen, "remains"):
+        found = (
+            f"in {init.restarted[0].weights.shape[0]} networks whose weights were finite before, "
+            f"{_middle(seen.votes('remains')):.0%} of the old weights are in the new; nothing was expected to remain"
+        )
+        raise Lost.because(found, MISTAKES["q3.old_weights"])
+    for sample in (*samples, *init.restarted):
         if np.any(sample.biases != 0):  # NaN too
             raise Lost.because(
                 f"some biases {_where(sample)} were not zero after better_init; zero was expected", MISTAKES["q3.bias"]
@@ -64,7 +70,7 @@ def check_draws(evidence: Evidence) -> None:
 def check_scale(evidence: Evidence) -> None:
     """The standard deviation is gain / sqrt(fan) over all layer shapes, with one fan rule and an accepted gain."""
     init = available(evidence.init)
-    seen = measure(init)
+    seen = evidence.measured
     if not all(seen.finite):
         found = "some weights were not finite after better_init, so that they have no scale"
         raise Lost.because(found, name_scale(init, seen))
@@ -72,10 +78,14 @@ def check_scale(evidence: Evidence) -> None:
         raise Lost.because(
             "some layers had weights without any spread, so that they have no scale", name_scale(init, seen)
         )
-    if _lost(seen, "spread"):
-        shapes = (init.networks[1], *init.layers[1:3])
+    if _lost(seen, "spread") or _lost(seen, "bend"):
+        shapes = (init.networks[SAME_SHAPE[0]], *init.layers[2:5])
         found = ", ".join(f"{_std(sample):.3g} {_where(sample)}" for sample in shapes)
         message = f"the standard deviations of the weights ({found}) follow no rule gain / sqrt(fan)"
+        raise Lost.because(message, name_scale(init, seen))
+    if _lost(seen, "exponent"):
+        exponent = _middle(seen.readings.law.exponent)
+        message = f"the standard deviation falls with the fan as fan^-{exponent:.2f}; fan^-0.5 was expected"
         raise Lost.because(message, name_scale(init, seen))
     if _lost(seen, "gain_low") or _lost(seen, "gain_high"):
         low, high = (thresholds().limits[name] for name in ("gain_low", "gain_high"))
@@ -144,12 +154,12 @@ def _usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     init = available(evidence.init)
     if init.forward_error:
         raise Lost(f"a network did not run after better_init: {init.forward_error}.")
-    seen = measure(init)
+    seen = evidence.measured
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         found = "some weights were not finite after better_init, so that nothing can be computed"
         raise Lost.because(found, name_draws(init, seen))
     # Such as those of a trained network: one run says nothing about fresh seeds.
-    if repeats_one_network(seen):
+    if has_no_fresh_networks(seen):
         raise Lost.because("there are no fresh networks to judge", MISTAKES["q3.fixed_weights"])
     return init, seen
 

@@ -23,8 +23,8 @@ def check_layers(evidence: Evidence) -> None:
     """The model is the flat stack of five linear layers with a ReLU between each two."""
     model = available(evidence.model)
     task = evidence.challenge.forward
-    expected = _expected_children(task.network)
-    parameters = sum(array.size for array in (*task.network.weights, *task.network.biases))
+    expected = _expected_children(task.networks[0])
+    parameters = sum(array.size for array in (*task.networks[0].weights, *task.networks[0].biases))
     right_function = _worst_input(model, task) is None
     children = _with_own_relus(model.children, expected) if right_function else model.children
     if children == expected and model.parameters == parameters:
@@ -43,7 +43,7 @@ def check_forward(evidence: Evidence) -> None:
     worst = _worst_input(model, task)
     if worst is None:
         return
-    mistake = name_structure(model.children, _expected_children(task.network), right_function=False)
+    mistake = name_structure(model.children, _expected_children(task.networks[0]), right_function=False)
     if mistake is None:
         available(model.outputs)
     raise Lost.because(
@@ -57,15 +57,18 @@ def _worst_input(model: ModelEvidence, task: ForwardTask) -> str | None:
     """Where the model's function deviates most from the expected one, in words; None when it agrees everywhere."""
     if isinstance(model.outputs, Unavailable):
         return f"could not be evaluated ({model.outputs.reason})"
-    expected = forward(task.network, task.inputs)
+    expected = np.stack([forward(network, task.inputs) for network in task.networks])
     if model.outputs.shape != expected.shape:
         return f"returned an array of shape {model.outputs.shape} where {expected.shape} was expected"
-    deviation = np.abs(model.outputs - expected) / output_scale(task.inputs, expected)
-    worst = int(np.argmax(np.where(np.isnan(deviation), np.inf, deviation)))
+    scales = np.stack([output_scale(task.inputs, outputs) for outputs in expected])
+    deviation = np.abs(model.outputs - expected) / scales
+    worst = np.unravel_index(np.argmax(np.where(np.isnan(deviation), np.inf, deviation)), deviation.shape)
     if deviation[worst] <= OUTPUT_TOLERANCE:
         return None
+    largest = max(float(np.abs(weights).max()) for weights in task.networks[worst[0]].weights)
     return (
-        f"returned {model.outputs[worst]:.6g} at x = {task.inputs[worst]:.4g} where {expected[worst]:.6g} was expected"
+        f"with weights up to {largest:.2g}, returned {model.outputs[worst]:.6g} at x = {task.inputs[worst[1]]:.4g} "
+        f"where {expected[worst]:.6g} was expected"
     )
 
 

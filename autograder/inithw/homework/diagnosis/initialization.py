@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inithw.engine.records import FloatArray
 from inithw.engine.verdict import Mistake, registry
-from inithw.homework.asked import HOMEWORK_LAYERS, SAME_SHAPE, SHAPES
+from inithw.homework.asked import HOMEWORK_SHAPES, SAME_SHAPE
 from inithw.homework.records import InitEvidence
-from inithw.homework.reference.initialization import fit_scale
+from inithw.homework.reference.initialization import ScaleLaw, fit_scale
 from inithw.homework.statistics import Measured
 from inithw.homework.thresholds import thresholds
 
@@ -24,6 +25,11 @@ MISTAKES = registry(
         "the old weights enter the new ones",
         "When better_init is called, the old weights may be NaN, and NaN times or plus anything is NaN: what else can "
         "new weights start from?",
+    ),
+    Mistake(
+        "q3.old_weights",
+        "the old weights remain where they are not NaN, or from the second call on",
+        "What happens when better_init is applied to a network that has good weights already, or twice?",
     ),
     Mistake(
         "q3.special_case",
@@ -53,8 +59,19 @@ MISTAKES = registry(
     ),
     Mistake(
         "q3.fixed_weights",
-        "better_init gives the same weights every time",
+        "better_init gives the same weights every time, or takes them from a list, in another order or with other "
+        "signs",
         "An initialization draws: run it twice from different seeds and compare.",
+    ),
+    Mistake(
+        "q3.copied_layer",
+        "the weights of one layer come from another, in another order, with other signs or transposed",
+        "Count: how many random numbers does your code draw for a network, and how many weights has it?",
+    ),
+    Mistake(
+        "q3.fixed_sizes",
+        "only the signs or the places of the weights are drawn, their absolute values are always the same",
+        "Count: how many random numbers does your code draw for a layer, and how many weights has it?",
     ),
     Mistake(
         "q3.one_sided",
@@ -83,6 +100,12 @@ MISTAKES = registry(
         "Is the formula that you use one for the variance or for the standard deviation?",
     ),
     Mistake(
+        "q3.other_exponent",
+        "the standard deviation falls with the layer's size by another power than one over the square root",
+        "The variance of a sum of n independent terms is n times that of one: what does that ask of their standard "
+        "deviation?",
+    ),
+    Mistake(
         "q3.inverted_fan",
         "the standard deviation grows with the layer's size",
         "A unit adds up all its inputs: should its weights be larger or smaller when there are more of them?",
@@ -96,12 +119,12 @@ MISTAKES = registry(
     Mistake(
         "q3.gain_too_large",
         "the scale follows from the layer's size but is too large",
-        f"Which gain belongs to ReLU? Over {HOMEWORK_LAYERS} layers it enters as a power.",
+        f"Which gain belongs to ReLU? Over {len(HOMEWORK_SHAPES)} layers it enters as a power.",
     ),
     Mistake(
         "q3.gain_too_small",
         "the scale follows from the layer's size but is too small",
-        f"Which gain belongs to ReLU? Over {HOMEWORK_LAYERS} layers it enters as a power.",
+        f"Which gain belongs to ReLU? Over {len(HOMEWORK_SHAPES)} layers it enters as a power.",
     ),
 )
 
@@ -114,6 +137,8 @@ _EXPONENTS = {
 """What it means when std * fan^exponent is the same for all shapes; 1/2 is right."""
 _LARGEST_SPREAD = 1.5
 """How well a law has to fit before a mistake is named after it."""
+_CLOSE = 0.05
+"""How far an exponent may lie from the one after which a mistake is named."""
 _GPT_SCALE = (0.018, 0.022)
 _COPIES = 0.9
 """Correlation from which on layers are copies of one draw; those of a trained network have some, too."""
@@ -124,42 +149,51 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
     if not all(seen.finite):
         return _name_unset(init, any(seen.finite))
     if None not in seen.values:
-        return _name_constant(np.array(seen.values, dtype=np.float64))
+        return _name_constant(init)
     if 0.0 in seen.values:
         return MISTAKES["q3.dead_layer"]
-    if _is_diagonal(seen.samples[SAME_SHAPE[0]]):
+    if _is_diagonal(init.networks[SAME_SHAPE[0]].weights):
         return MISTAKES["q3.identity"]
-    if repeats_one_network(seen):
+    if has_no_fresh_networks(seen):
         return MISTAKES["q3.fixed_weights"]
-    if _beyond(seen, "layer_correlation"):
+    if _layers_are_copies(seen) and _lost(seen, "draw_correlation") and _come_back(seen, same_spectrum=True):
         return MISTAKES["q3.seeded"]
-    if _beyond(seen, "row_correlation"):
-        return MISTAKES["q3.repeated"]  # before the offset: the mean of a few weights is far from zero by chance
-    return _name_offset(seen) if _beyond(seen, "offset") else None
+    # Before the offset: the mean of a few different weights is far from zero by chance.
+    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
+        return MISTAKES["q3.repeated"]
+    if _lost(seen, "novelty") or _lost(seen, "draw_correlation"):
+        return MISTAKES["q3.fixed_sizes" if _come_back(seen) else "q3.copied_layer"]
+    if _lost(seen, "layer_correlation"):
+        return MISTAKES["q3.copied_layer"]
+    if _lost(seen, "offset"):
+        return _name_offset(init, seen)
+    return MISTAKES["q3.old_weights"] if _lost(seen, "remains") else None
 
 
-def repeats_one_network(seen: Measured) -> bool:
-    """Whether all networks are the same, and not because their layers are copies of one seeded draw."""
-    return _beyond(seen, "draw_correlation") and bool(np.median(seen.votes("layer_correlation")) < _COPIES)
+def has_no_fresh_networks(seen: Measured) -> bool:
+    """Whether networks come back, and not because their layers are copies of one seeded draw."""
+    return _come_back(seen, same_spectrum=True) and not _layers_are_copies(seen)
 
 
 def name_scale(init: InitEvidence, seen: Measured) -> Mistake | None:
     """The mistake that explains the standard deviations, or None: also when they follow an accepted rule."""
-    stds = np.median(seen.readings.blocks.stds, axis=0, keepdims=True)
+    stds = seen.readings.blocks.stds
     if not all(seen.finite) or not stds.all():
         return name_draws(init, seen)
-    spreads = {exponent: float(fit_scale(stds, SHAPES, exponent).spread[0]) for exponent in (0.5, *_EXPONENTS)}
-    best = min(spreads, key=spreads.__getitem__)
-    if spreads[best] > _LARGEST_SPREAD:
+    laws = {exponent: _law(seen, stds, exponent) for exponent in (0.5, *_EXPONENTS)}
+    best = min(laws, key=lambda exponent: float(laws[exponent].spread[0]))
+    if laws[best].spread[0] <= _LARGEST_SPREAD and abs(laws[best].exponent[0] - best) <= _CLOSE:
+        if best == 0.0 and _GPT_SCALE[0] < np.exp(np.log(stds).mean()) < _GPT_SCALE[1]:
+            return MISTAKES["q3.gpt_scale"]
+        if best != 0.5:
+            return _EXPONENTS[best]
+    if _lost(seen, "exponent") and _follows_a_power(seen, stds, float(laws[0.5].exponent[0])):
+        return MISTAKES["q3.other_exponent"]
+    if _lost(seen, "spread") or _lost(seen, "bend"):
         return None
-    if best == 0.0 and _GPT_SCALE[0] < np.exp(np.log(stds).mean()) < _GPT_SCALE[1]:
-        return MISTAKES["q3.gpt_scale"]
-    if best != 0.5:
-        return _EXPONENTS[best]
-    gain = float(fit_scale(stds, SHAPES).factor[0])
-    if gain > thresholds().limits["gain_high"]:
+    if _lost(seen, "gain_high"):
         return MISTAKES["q3.gain_too_large"]
-    return MISTAKES["q3.gain_too_small"] if gain < thresholds().limits["gain_low"] else None
+    return MISTAKES["q3.gain_too_small"] if _lost(seen, "gain_low") else None
 
 
 def name_cause(init: InitEvidence, seen: Measured) -> Mistake | None:
@@ -169,35 +203,62 @@ def name_cause(init: InitEvidence, seen: Measured) -> Mistake | None:
     return MISTAKES["q3.fan_out"] if np.mean(seen.readings.law.rule == "fan_out") > 0.5 else None
 
 
-def _beyond(seen: Measured, name: str) -> bool:
-    """Whether a correlation or an offset is too large, in the median of its votes."""
-    return bool(np.median(seen.votes(name)) > thresholds().limits[name])
+def _against(seen: Measured, name: str) -> NDArray[np.bool_]:
+    return thresholds().against(name, seen.votes(name))
+
+
+def _lost(seen: Measured, name: str) -> bool:
+    return thresholds().lost(name, seen.votes(name))
+
+
+def _come_back(seen: Measured, *, same_spectrum: bool = False) -> bool:
+    """Whether most networks that are not new are those of earlier calls, if asked with the same singular values."""
+    against = _against(seen, "novelty")
+    found = against & seen.readings.novelty.earlier
+    if same_spectrum:
+        found &= seen.readings.novelty.same_spectrum
+    return _lost(seen, "novelty") and bool(2 * np.count_nonzero(found) >= np.count_nonzero(against))
+
+
+def _layers_are_copies(seen: Measured) -> bool:
+    return bool(np.median(seen.votes("layer_correlation")) > _COPIES)
+
+
+def _law(seen: Measured, values: FloatArray, exponent: float) -> ScaleLaw:
+    """The law of all samples of all blocks together, the homework's layers as good as any."""
+    return fit_scale(values.reshape(1, -1), seen.readings.blocks.shapes.reshape(1, -1, 2), 0, exponent)
+
+
+def _follows_a_power(seen: Measured, stds: FloatArray, exponent: float) -> bool:
+    return bool(_law(seen, stds, exponent).spread[0] <= _LARGEST_SPREAD)
 
 
 def _name_unset(init: InitEvidence, some_are_set: bool) -> Mistake | None:
     """Why weights that were NaN before the call are not finite after it."""
     if some_are_set:
         return MISTAKES["q3.special_case"]
-    rewritten = init.rewritten.weights
-    if not np.isfinite(rewritten).all():
+    started_from_ones = init.restarted[SAME_SHAPE[0]].weights[::2]
+    if not np.isfinite(started_from_ones).all():
         return None
-    return MISTAKES["q3.no_effect"] if np.all(rewritten == 1.0) else MISTAKES["q3.rescaled"]
+    return MISTAKES["q3.no_effect"] if np.all(started_from_ones == 1.0) else MISTAKES["q3.rescaled"]
 
 
-def _name_constant(values: FloatArray) -> Mistake:
-    if not values.all() or fit_scale(np.abs(values)[None], SHAPES).spread[0] > _LARGEST_SPREAD:
-        return MISTAKES["q3.constant"]
-    return MISTAKES["q3.mean_std_swapped"]
+def _name_constant(init: InitEvidence) -> Mistake:
+    return MISTAKES["q3.mean_std_swapped" if _means_follow_a_law(init) else "q3.constant"]
 
 
-def _name_offset(seen: Measured) -> Mistake:
+def _name_offset(init: InitEvidence, seen: Measured) -> Mistake:
     """Weights around another mean than zero."""
-    means = np.array([[abs(sample.mean(dtype=np.float64)) for sample in seen.samples]])
-    stds = np.median(seen.readings.blocks.stds, axis=0, keepdims=True)
-    swapped = fit_scale(means, SHAPES).spread[0] < _LARGEST_SPREAD < fit_scale(stds, SHAPES).spread[0]
-    return MISTAKES["q3.mean_std_swapped"] if swapped else MISTAKES["q3.one_sided"]
+    swapped = _means_follow_a_law(init) and _law(seen, seen.readings.blocks.stds, 0.5).spread[0] > _LARGEST_SPREAD
+    return MISTAKES["q3.mean_std_swapped" if swapped else "q3.one_sided"]
 
 
-def _is_diagonal(sample: FloatArray) -> bool:
-    size = sample.shape[-1]
-    return bool(np.all(sample[..., ~np.eye(size, dtype=bool)] == 0))
+def _means_follow_a_law(init: InitEvidence) -> bool:
+    samples = (*init.networks, *init.layers)
+    means = np.array([[abs(float(sample.weights.mean(dtype=np.float64))) for sample in samples]])
+    shapes = np.array([[(sample.fan_in, sample.fan_out) for sample in samples]], dtype=np.float64)
+    return bool(means.all() and fit_scale(means, shapes, 0).spread[0] < _LARGEST_SPREAD)
+
+
+def _is_diagonal(weights: FloatArray) -> bool:
+    return bool(np.all(weights[..., ~np.eye(weights.shape[-1], dtype=bool)] == 0))

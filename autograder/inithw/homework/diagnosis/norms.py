@@ -8,8 +8,8 @@ import numpy as np
 
 from inithw.engine.records import FloatArray
 from inithw.engine.verdict import Mistake, registry
-from inithw.homework.printout import Printout
-from inithw.homework.records import NormsTask
+from inithw.homework.printout import LARGEST_ERROR, SIGNIFICANT_DIGITS, Number, Printout
+from inithw.homework.records import Network, NormsTask
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius, wrong_norms
 
@@ -75,7 +75,7 @@ MISTAKES = registry(
     ),
     Mistake(
         "q2.many_numbers",
-        "so many numbers were printed that some are right by chance",
+        "so many numbers were printed that some are right by chance, or wrong norms beside the right ones",
         "Print one number for each weight matrix: take out what was printed to try things.",
         said=False,
     ),
@@ -104,6 +104,54 @@ MISTAKES = registry(
 _SAME_MISTAKE = {"mean_abs": "mean", "running_norm": "running_total"}
 
 
+_SLACK = {"sum": "l1", "mean": "mean_abs"}
+"""Where entries cancel, what is printed is off by the rounding errors of this quantity."""
+_ROUNDING = 2e-6
+_NO_HEDGE = frozenset({"parameter"})
+"""Not a norm of the gradient: may stand beside it when the word before says what it is."""
+_WORDS_FOR_PARAMETERS = ("w", "weight", "weights", "param", "params", "parameter", "value", "data")
+
+
+def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray]) -> bool:
+    """Whether a text that shows the right norms shows wrong ones beside them, for somebody else to choose.
+
+    One number may look like a wrong norm by chance: it takes one quantity on every layer where it can be told apart,
+    or any on three layers and on more than half.
+    """
+    right = frobenius(matrices)
+    besides = printout.besides(right)
+    in_order = len(set(besides)) == 1 and len(besides) > 1
+    hits: set[int] = set()
+    for name, values in wrong_norms(network, matrices).items():
+        if name == "global_total" and in_order:
+            continue  # a total at the end
+        apart = [layer for layer, value in enumerate(values) if abs(value / right[layer] - 1) > 2 * LARGEST_ERROR]
+        shown = [
+            layer
+            for layer in apart
+            if any(
+                number.shows(values[layer]) and not (name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS)
+                for number in besides[layer]
+            )
+        ]
+        if len(shown) == len(apart) >= 2:
+            return True
+        hits.update(shown)
+    return (len(hits) >= 3 and 2 * len(hits) > len(right)) or _shows_multiples(besides, right)
+
+
+def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
+    """Whether something beside every layer is the right norm times one factor."""
+    factors = [float(value) / right[0] for number in besides[0] for value in number.values]
+    return any(
+        factor > 0
+        and all(
+            any(number.shows(factor * norm) for number in numbers) for numbers, norm in zip(besides, right, strict=True)
+        )
+        for factor in factors
+    )
+
+
 def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     """The mistake that explains all printouts, or None.
 
@@ -118,12 +166,19 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     if len(asked) > 1 and len({tuple(number.text for number in printout.claims) for printout in printouts}) == 1:
         return MISTAKES["q2.hard_coded"]
     weight_gradients = [gradients(task.network) for task, _printout in asked]
+    if any(
+        printout.shows(frobenius(matrices)) and hedges(printout, task.network, matrices)
+        for (task, printout), matrices in zip(asked, weight_gradients, strict=True)
+    ):
+        return MISTAKES["q2.many_numbers"]
     rights = [frobenius(matrices) for matrices in weight_gradients]
     wrongs = [
         wrong_norms(task.network, matrices) for (task, _printout), matrices in zip(asked, weight_gradients, strict=True)
     ]
     for name in wrongs[0]:
-        if _all_show(printouts, [wrong[name] for wrong in wrongs]):
+        values = [wrong[name] for wrong in wrongs]
+        slack = [_ROUNDING * wrong[_SLACK[name]] for wrong in wrongs] if name in _SLACK else None
+        if _all_show(printouts, values, slack=slack):
             return MISTAKES[f"q2.{_SAME_MISTAKE.get(name, name)}"]
     if all(_one_number(printout, right) for printout, right in zip(printouts, rights, strict=True)):
         return MISTAKES["q2.global_total"]  # with the biases, perhaps
@@ -132,9 +187,16 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     return MISTAKES["q2.same_factor"] if _one_factor(printouts, rights) else None
 
 
-def _all_show(printouts: Sequence[Printout], norms: Sequence[FloatArray], digits: int | None = None) -> bool:
-    options = {} if digits is None else {"digits": digits}
-    return all(printout.shows(values, **options) for printout, values in zip(printouts, norms, strict=True))
+def _all_show(
+    printouts: Sequence[Printout],
+    norms: Sequence[FloatArray],
+    digits: int = SIGNIFICANT_DIGITS,
+    slack: Sequence[FloatArray] | None = None,
+) -> bool:
+    more = [None] * len(norms) if slack is None else slack
+    return all(
+        printout.shows(values, digits, extra) for printout, values, extra in zip(printouts, norms, more, strict=True)
+    )
 
 
 def _one_number(printout: Printout, right: FloatArray) -> bool:

@@ -1,6 +1,6 @@
 """Statistics of initialized weights, block by block, so that q3 can go by what most of several blocks say.
 
-A block is some homework networks and one layer of every other shape. Blocks are independent: the probability of a
+A block is some homework networks and further layers of other shapes. Blocks are independent: the probability of a
 false verdict is the tail of a binomial distribution, whatever the distribution of the statistic itself.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inithw.engine.records import FloatArray
 
@@ -23,55 +25,79 @@ FANS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     "max": np.maximum,
 }
 """What a rule may take as the fan of a layer."""
+_EQUAL = 1e-4
+"""Values of weights count as equal when they differ by less, in standard deviations."""
+
+
+# ---------------------------------------------------------------- draws
 
 
 @dataclass(frozen=True, slots=True)
 class BlockStatistics:
-    """What was measured in each block: the largest value over its samples, shape (blocks,), except `stds`.
+    """What was measured in each block: the worst value over its samples, shape (blocks,), except `stds` and `shapes`.
 
     A correlation is the average one between two parts of many: 0 when they are independent, 1 when all are equal.
 
     Attributes:
         offset: |mean| / std.
         row_correlation: Between the rows, or between the columns, of a matrix.
-        layer_correlation: Between two layers of one shape in a network.
-        draw_correlation: Between networks.
+        layer_correlation: Between two hidden layers of a network, or between one and a transposed one; of the weights
+            or of their absolute values.
+        draw_correlation: Between networks; of the weights or of their absolute values.
+        concentration: Of the singular values of a matrix: 1 for independent entries, more for a lower effective rank.
+        distinct: Share of the weights of a hidden layer whose absolute values are different ones.
         stds: Standard deviation of each sample, shape (blocks, samples).
+        shapes: fan_in and fan_out of each sample, shape (blocks, samples, 2).
     """
 
     offset: FloatArray
     row_correlation: FloatArray
     layer_correlation: FloatArray
     draw_correlation: FloatArray
+    concentration: FloatArray
+    distinct: FloatArray
     stds: FloatArray
+    shapes: FloatArray
 
 
-def block_statistics(samples: Sequence[FloatArray], homework_layers: int, alike: Sequence[int]) -> BlockStatistics:
+def block_statistics(
+    samples: Sequence[FloatArray], shapes: Shapes, alike: Sequence[int], layers: int
+) -> BlockStatistics:
     """Measure blocks; a statistic is NaN where it has no value (a layer of zeros).
 
     Args:
-        samples: Finite weights, the homework's layers first, shape (blocks, draws, fan_out, fan_in) each.
-        homework_layers: How many of them belong to networks, draw by draw.
-        alike: Which of these have one shape.
+        samples: Weights, the homework's layers first, shape (blocks, draws, fan_out, fan_in) each.
+        shapes: Of the samples.
+        alike: Which of them are the homework's hidden layers.
+        layers: How many of them are the homework's, draw by draw.
     """
     samples = [sample.astype(np.float64) for sample in samples]
     means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
+    sizes = [_centred(np.abs(sample)) for sample in samples[:layers]]
     # Correlated are deviations from the mean: weights to one side of zero would all seem alike.
-    samples = [sample - sample.mean(axis=(1, 2, 3), keepdims=True) for sample in samples]
-    networks = samples[:homework_layers]
+    samples = [_centred(sample) for sample in samples]
     stds = np.sqrt(np.stack([_mean_square(sample) for sample in samples], axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = [
-            np.abs(np.mean(samples[a] * samples[b], axis=(1, 2, 3))) / (stds[:, a] * stds[:, b])
-            for a, b in combinations(alike, 2)
-        ]
         return BlockStatistics(
             offset=np.max(np.abs(means) / stds, axis=1),
             row_correlation=np.max([_correlation(sample, axis) for sample in samples for axis in (2, 3)], axis=0),
-            layer_correlation=np.max(pairs, axis=0),
-            draw_correlation=np.max([_correlation(sample, 1) for sample in networks], axis=0),
+            layer_correlation=np.max([_between_layers([of[k] for k in alike]) for of in (samples, sizes)], axis=0),
+            draw_correlation=np.max([_correlation(sample, 1) for sample in (*samples[:layers], *sizes)], axis=0),
+            concentration=np.max([_concentration(sample) for sample in samples], axis=0),
+            distinct=np.min([_distinct(samples[k] + means[:, k, None, None, None]) for k in alike], axis=0),
             stds=stds,
+            shapes=np.broadcast_to(np.array(shapes, dtype=np.float64), (len(stds), len(samples), 2)),
         )
+
+
+def joined(parts: Sequence[BlockStatistics]) -> BlockStatistics:
+    """Blocks that were measured apart."""
+    names = BlockStatistics.__dataclass_fields__
+    return BlockStatistics(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _centred(sample: FloatArray) -> FloatArray:
+    return sample - sample.mean(axis=(1, 2, 3), keepdims=True)
 
 
 def _correlation(sample: FloatArray, axis: int) -> FloatArray:
@@ -83,38 +109,165 @@ def _correlation(sample: FloatArray, axis: int) -> FloatArray:
     return (parts * shared - 1) / (parts - 1)
 
 
+def _between_layers(hidden: Sequence[FloatArray]) -> FloatArray:
+    """Largest correlation of a layer with another, or with one that is transposed, its own self included."""
+    sizes = [np.sqrt(_mean_square(sample)) for sample in hidden]
+    pairs = [(a, b, hidden[b]) for a, b in combinations(range(len(hidden)), 2)]
+    pairs += [
+        (a, b, _off_diagonal(hidden[b].swapaxes(2, 3))) for a, b in combinations_with_replacement(range(len(hidden)), 2)
+    ]
+    return np.max(
+        [np.abs(np.mean(hidden[a] * other, axis=(1, 2, 3))) / (sizes[a] * sizes[b]) for a, b, other in pairs], axis=0
+    )
+
+
+def _off_diagonal(sample: FloatArray) -> FloatArray:
+    return sample * (1 - np.eye(sample.shape[-1]))
+
+
+def _concentration(sample: FloatArray) -> FloatArray:
+    """Sum of fourth powers of the singular values over the square of their sum of squares, relative to that expected.
+
+    Independent entries of an n x m matrix give 1/n + 1/m; a matrix of rank one gives 1.
+    """
+    fan_out, fan_in = sample.shape[2:]
+    wide = sample if fan_out <= fan_in else sample.swapaxes(2, 3)
+    gram = wide @ wide.swapaxes(2, 3)
+    found = np.square(gram).sum(axis=(2, 3)) / np.square(np.trace(gram, axis1=2, axis2=3))
+    return found.mean(axis=1) / (1 / fan_out + 1 / fan_in)
+
+
+def _distinct(sample: FloatArray) -> FloatArray:
+    sizes = np.sort(np.abs(sample).reshape(*sample.shape[:2], -1), axis=2)
+    new = np.diff(sizes, axis=2) > _EQUAL * np.sqrt(_mean_square(sample))[:, None, None]
+    return (1 + new.sum(axis=2).mean(axis=1)) / sizes.shape[2]
+
+
 def _mean_square(weights: FloatArray) -> FloatArray:
     """Over all axes but the first."""
     return np.mean(np.square(weights), axis=tuple(range(1, weights.ndim)))
 
 
 @dataclass(frozen=True, slots=True)
-class ScaleLaw:
-    """The law std = factor / fan^exponent that fits best, block by block.
+class Novelty:
+    """How new each network's hidden layers are.
 
     Attributes:
-        rule: Name in `FANS`, shape (blocks,).
-        factor: Geometric mean of std * fan^exponent over the samples, shape (blocks,).
-        spread: Largest over smallest std * fan^exponent: 1 for a perfect fit, shape (blocks,).
+        distance: From the network's layer that has the nearest neighbour among the layers of its own or of an earlier
+            network, seen through what order and signs of units and weights and transposition leave alike; relative to
+            how much rows of one matrix differ in it. 0 is a copy. Shape (networks,).
+        earlier: Whether that neighbour belongs to an earlier network, shape (networks,).
+        same_spectrum: Whether the singular values agree, too: then it is the same matrix up to the order and the signs
+            of units. Shape (networks,).
+    """
+
+    distance: FloatArray
+    earlier: NDArray[Any]
+    same_spectrum: NDArray[Any]
+
+
+def novelty(hidden: FloatArray) -> Novelty:
+    """Compare the hidden layers of all networks.
+
+    Args:
+        hidden: Shape (networks, layers, n, n).
+    """
+    networks, layers = hidden.shape[:2]
+    matrices = hidden.reshape(networks * layers, *hidden.shape[2:]).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        matrices = matrices / np.linalg.norm(matrices, axis=(1, 2), keepdims=True) * hidden.shape[-1]
+        sizes = np.abs(matrices)
+        rows, columns, heavy_rows, heavy_columns = (
+            np.sort((sizes**power).mean(axis=axis) / by, axis=1) for power, by in ((1, 1), (3, 4)) for axis in (2, 1)
+        )
+        features = np.concatenate([rows, columns, heavy_rows, heavy_columns], axis=1)
+        transposed = np.concatenate([columns, rows, heavy_columns, heavy_rows], axis=1)
+        network = np.repeat(np.arange(networks), layers)
+        earlier = network[None] < network[:, None]
+        own = network[None] == network[:, None]
+        itself = np.eye(len(features), dtype=bool)
+        squares = np.minimum(
+            np.where(earlier | (own & ~itself), _squared_distances(features, features), np.inf),
+            np.where(earlier | own, _squared_distances(features, transposed), np.inf),
+        )
+        spread = np.sqrt((rows.var(axis=1).mean() + columns.var(axis=1).mean()) / 2)
+        nearest = squares.argmin(axis=1)
+        each = np.arange(len(features)).reshape(networks, layers)
+        worst = np.take_along_axis(each, squares.min(axis=1).reshape(networks, layers).argmin(axis=1)[:, None], 1)[:, 0]
+        other = nearest[worst]
+        distance = np.sqrt(squares[worst, other] / features.shape[1]) / spread
+    finite = np.isfinite(matrices[worst]).all(axis=(1, 2)) & np.isfinite(matrices[other]).all(axis=(1, 2))
+    spectra = np.zeros((2, networks, hidden.shape[-1]))
+    for side, of in zip(spectra, (worst, other), strict=True):
+        side[finite] = np.linalg.svd(matrices[of][finite], compute_uv=False)
+    same = np.abs(spectra[0] - spectra[1]).max(axis=1) <= 0.05 * spectra[0].max(axis=1)
+    return Novelty(distance, network[other] < network[worst], same & finite)
+
+
+def _squared_distances(some: FloatArray, others: FloatArray) -> FloatArray:
+    squares = np.square(some).sum(axis=1)[:, None] + np.square(others).sum(axis=1)[None]
+    return np.maximum(squares - 2 * some @ others.T, 0)
+
+
+def remains(new: Sequence[FloatArray], old: Sequence[FloatArray]) -> FloatArray:
+    """How much of its old weights a network's new ones hold: |cosine| between them, shape (networks,).
+
+    Args:
+        new: Weights of each layer, shape (networks, fan_out, fan_in).
+        old: The same before.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        pairs = [[_unit(side) for side in layer] for layer in zip(new, old, strict=True)]
+        return np.abs(sum(np.sum(a * b, axis=(1, 2)) for a, b in pairs)) / len(pairs)
+
+
+def _unit(matrices: FloatArray) -> FloatArray:
+    matrices = matrices.astype(np.float64)
+    return matrices / np.linalg.norm(matrices, axis=(1, 2), keepdims=True)
+
+
+# ---------------------------------------------------------------- scale
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleLaw:
+    """The law std = factor / fan^exponent that fits best, block by block, each of shape (blocks,).
+
+    Attributes:
+        rule: Name in `FANS` of the fan under which the further layers fit best.
+        factor: Geometric mean of std * fan^exponent over all samples.
+        spread: Largest over smallest std * fan^exponent of all samples: 1 for a perfect fit.
+        bend: The same over the further layers alone, whose shapes nobody knows beforehand.
+        exponent: By which the standard deviations of the further layers fall with the fan, in truth: least squares.
     """
 
     rule: np.ndarray
     factor: FloatArray
     spread: FloatArray
+    bend: FloatArray
+    exponent: FloatArray
 
 
-def fit_scale(stds: FloatArray, shapes: Shapes, exponent: float = 0.5) -> ScaleLaw:
+def fit_scale(stds: FloatArray, shapes: FloatArray, layers: int, exponent: float = 0.5) -> ScaleLaw:
     """Find the fan under which std * fan^exponent varies least from shape to shape.
 
     Args:
         stds: Positive, shape (blocks, samples).
-        shapes: Of the samples.
+        shapes: fan_in and fan_out, shape (blocks, samples, 2).
+        layers: How many of the samples are the homework's layers; they come first.
         exponent: 1/2 for a gain divided by the square root of the fan.
     """
-    fan_in, fan_out = np.array(shapes, dtype=np.float64).T
-    fans = np.stack([fan(fan_in, fan_out) for fan in FANS.values()])  # (rules, samples)
-    logs = np.log(stds)[:, None, :] + exponent * np.log(fans)  # (blocks, rules, samples)
-    spreads = np.ptp(logs, axis=2)
-    best = np.argmin(spreads, axis=1)
+    fans = np.log([fan(shapes[..., 0], shapes[..., 1]) for fan in FANS.values()]).swapaxes(0, 1)
+    logs = np.log(stds)[:, None, :] + exponent * fans  # (blocks, rules, samples)
+    best = np.argmin(np.ptp(logs[..., layers:], axis=2), axis=1)
     block = np.arange(len(stds))
-    return ScaleLaw(np.array(list(FANS))[best], np.exp(logs.mean(axis=2)[block, best]), np.exp(spreads[block, best]))
+    logs, fans = logs[block, best], fans[block, best]
+    further = fans[:, layers:] - fans[:, layers:].mean(axis=1, keepdims=True)
+    slope = np.sum(further * logs[:, layers:], axis=1) / np.sum(np.square(further), axis=1)
+    return ScaleLaw(
+        rule=np.array(list(FANS))[best],
+        factor=np.exp(logs.mean(axis=1)),
+        spread=np.exp(np.ptp(logs, axis=1)),
+        bend=np.exp(np.ptp(logs[:, layers:], axis=1)),
+        exponent=exponent - slope,
+    )

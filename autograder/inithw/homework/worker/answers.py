@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from inithw.engine.worker import seeds
 from inithw.engine.worker.session import Answer, Handler, Session, Unavailable, is_open
 from inithw.engine.worker.shell import describe
 from inithw.engine.worker.standins import Absent, Value, package, path_of
@@ -23,6 +24,8 @@ from inithw.homework.worker.model import Timeline, Wanted, asserted_names, descr
 from inithw.homework.worker.stubs import holds_nothing, is_emptied
 
 _TEXT_LIMIT = 100_000
+# As torch defines them: a cell may put something else in their place.
+_Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
 _USUAL = (
     *("json", "random", "matplotlib.pyplot", "tqdm.auto", "tqdm.notebook"),
     *("torch.func", "torch.optim", "torch.utils.data"),
@@ -68,27 +71,31 @@ class Answers:
 
     # ------------------------------------------------------------------ q1
 
-    def _model(self, _request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+    def _model(self, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
         *weights, inputs = [torch.from_numpy(array) for array in arrays]
         failed = {(number, failure.line) for number, failures in self.session.failures.items() for failure in failures}
-        seen = self.timeline.answer(self.session.code(), failed, Wanted.of(weights))
+        each = len(weights) // request["networks"]
+        wanted = Wanted.of(weights[:each])
+        seen = self.timeline.answer(self.session.code(), failed, wanted)
         if seen is None or not any(True for _ in seen.network.children()):
-            raise self._missing_network(Wanted.of(weights))
+            raise self._missing_network(wanted)
         header = {
             "variable": seen.variable,
             "children": describe_children(seen.network),
             "parameters": sum(parameter.numel() for parameter in seen.network.parameters()),
         }
         try:
-            load(seen.network, weights)
             moment = self.session.moments.get(seen.place[0])
-            with moment.restored() if moment else contextlib.nullcontext():
-                outputs = _evaluated(seen.network, inputs)
-            if outputs.shape != inputs.shape:
-                raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
+            outputs = []
+            for first in range(0, len(weights), each):
+                load(seen.network, weights[first : first + each])
+                with moment.restored() if moment else contextlib.nullcontext():
+                    outputs.append(_evaluated(seen.network, inputs))
+                if outputs[-1].shape != inputs.shape:
+                    raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs[-1].numel()} outputs")
         except Exception as error:
             return {**header, "outputs": False, "reason": describe(self.session.shell.explain(error))}, []
-        return {**header, "outputs": True}, [outputs.numpy()]
+        return {**header, "outputs": True}, [torch.stack(outputs).numpy()]
 
     def _missing_network(self, wanted: Wanted) -> Unavailable:
         for name, value in self.session.shell.user_ns.items():
@@ -144,13 +151,13 @@ class Answers:
 
     # ------------------------------------------------------------------ q3
 
-    def _init(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
+    def _init(self, request: dict[str, Any], start: list[np.ndarray]) -> Answer:
         def put(function: Callable[..., Any]) -> tuple[Answer, bool]:
             answers: list[Answer] = []
             failure: Unavailable | None = None
             for dtype in self._dtypes():
                 try:
-                    answer = self._initialized(function, request, dtype)
+                    answer = self._initialized(function, request, start, dtype)
                 except Unavailable as reason:
                     failure = failure or reason
                     continue
@@ -164,39 +171,49 @@ class Answers:
 
         return self.session.ask("better_init", put)
 
-    def _initialized(self, function: Callable[..., Any], request: dict[str, Any], dtype: torch.dtype) -> Answer:
-        values: list[np.ndarray] = []
-        seed = request["seed"]
+    def _initialized(
+        self, function: Callable[..., Any], request: dict[str, Any], start: list[np.ndarray], dtype: torch.dtype
+    ) -> Answer:
+        """Weights and biases of layers, of networks, and of networks that had ones or `start` before, not NaN."""
+        widths, seed = request["widths"], request["seed"]
+        network = build(widths)
 
-        def initialize(network: nn.Sequential, before: float = torch.nan) -> nn.Sequential:
-            nonlocal seed
+        def initialized(widths: list[int], before: list[np.ndarray] | None = None) -> list[np.ndarray]:
+            nonlocal seed, network
             seed += 1
-            torch.manual_seed(seed)
-            np.random.seed(seed % 2**32)
-            network.to(dtype)
-            with torch.no_grad():
-                for parameter in network.parameters():
-                    parameter.fill_(before)  # NaN as in the homework, where training at scale 3 has just diverged
-            self.session.call("better_init", network.apply, function)
-            return network
+            seeds.seed_all(seed)
+            network = build(widths).to(dtype)
+            linear = [module for module in network if isinstance(module, _Linear)]
+            for number, parameter in enumerate(part for layer in linear for part in (layer.weight, layer.bias)):
+                # NaN as in the homework, where training at scale 3 has just diverged
+                value = torch.tensor(torch.nan) if before is None else torch.from_numpy(before[number])
+                with torch.no_grad():
+                    _copy(parameter, value)
+            self.session.call("better_init", _apply, network, function)
+            fans = itertools.pairwise(widths)
+            return [part for layer, shape in zip(linear, fans, strict=True) for part in _layer_values(layer, *shape)]
 
-        for fan_in, fan_out, draws in request["layers"]:
-            for _ in range(draws):
-                network = initialize(nn.Sequential(nn.Linear(fan_in, fan_out)))
-                values += _layer_values(network[0], fan_in, fan_out)
-        fans = request["rewritten"]
-        rewritten = initialize(nn.Sequential(nn.Linear(*fans)), before=1.0)
-        values += _layer_values(rewritten[0], *fans)
-        widths, forward_error = request["widths"], ""
-        for _ in range(request["networks"]):
-            network = initialize(build(widths))
-            for layer, fan_in, fan_out in zip(network[::2], widths[:-1], widths[1:], strict=True):
-                values += _layer_values(layer, fan_in, fan_out)
+        layers = [
+            part
+            for fan_in, fan_out, draws in request["layers"]
+            for _ in range(draws)
+            for part in initialized([fan_in, fan_out])
+        ]
+        others = ([np.ones_like(array) for array in start], start)
+        networks: list[np.ndarray] = []
+        restarted: list[np.ndarray] = []
+        done = 0
+        for number in range(request["networks"]):
+            networks += initialized(widths)
+            while done * request["networks"] < (number + 1) * request["restarted"]:  # among the others, evenly
+                restarted += initialized(widths, others[done % 2])
+                done += 1
+        forward_error = ""
         try:
             network(torch.zeros(1, 1, dtype=dtype))
         except Exception as error:
             forward_error = describe(self.session.shell.explain(error))
-        return {"forward_error": forward_error}, values
+        return {"forward_error": forward_error}, layers + networks + restarted
 
     def _dtypes(self) -> tuple[torch.dtype, ...]:
         """What the notebook computes with: torch's default at this moment, then that of its networks."""
@@ -253,8 +270,14 @@ def build(widths: list[int]) -> nn.Sequential:
     """A fully connected ReLU network with the given layer widths, named as the homework's: 0, 1, 2 ..."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+        layers += [_Linear(fan_in, fan_out), _ReLU()]
+    return _Sequential(*layers[:-1])
+
+
+def _apply(network: nn.Sequential, function: Callable[..., Any]) -> None:
+    """What `network.apply(function)` does, whatever a cell has put in its place."""
+    for module in (*network._modules.values(), network):
+        function(module)
 
 
 def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
