@@ -5,11 +5,12 @@ student's notebook; a question it does not mention is answered as in the referen
 """
 
 from tests.submissions.answer import Answer, packed, write_answer
+from tests.submissions.elsewhere import ELSEWHERE
 from tests.submissions.q1 import Q1
 from tests.submissions.q2 import Q2
 from tests.submissions.q3 import Q3
 from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
 
-ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS)
+ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS, *ELSEWHERE)
 
 __all__ = ["ANSWERS", "Answer", "packed", "write_answer"]

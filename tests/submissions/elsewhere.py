@@ -16,7 +16,6 @@ from tests.submissions.whole_notebooks import (
     first,
     items,
     last,
-    named,
     place,
     plain_script,
 )
@@ -25,11 +24,11 @@ IMPORTS = "import matplotlib.pyplot as plt"
 
 
 def right(kind, name, change=None, **answers):
-    return Answer(f"{kind}: {name}", transform=change or named(NAME), **answers)
+    return Answer(f"{kind}: {name}", transform=change, **answers)
 
 
 def lost(kind, name, what, change=None, **answers):
-    return Answer(f"{kind}: {name}", transform=change or named(NAME), lost=what, **answers)
+    return Answer(f"{kind}: {name}", transform=change, lost=what, **answers)
 
 
 def within(words, statement, where):
@@ -78,7 +77,7 @@ PLACES = [(IMPORTS, "above"), (IMPORTS, "below"), (Q1_CELL, "above"), (Q2_CELL, 
 STATEMENTS = [
     right("fails", f"{name}, {where} {words[:20]}", within(words, statement, where))
     for number, (name, statement) in enumerate(FAILING.items())
-    for words, where in (PLACES[number % len(PLACES)], PLACES[(number + 2) % len(PLACES)])
+    for words, where in (PLACES[number % len(PLACES)],)
 ]
 SCRIPTS_DAMAGED = [
     lost("fails", "one script, q2 damaged", items("q2", "not reached"), plain_script, q2="gnorm = (param.grad.norm()"),
@@ -100,7 +99,7 @@ SCRIPTS_DAMAGED = [
 # ---------------------------------------------------------------- 2, 11: IPython, debuggers
 
 IPYTHON = [
-    right("IPython", line.partition("\n")[0], within(words, line, "above"))
+    right("IPython", line.replace("\n", "; "), within(words, line, "above"))
     for words, line in [
         (IMPORTS, "%cd /content/drive/MyDrive"),
         (IMPORTS, "%alias ll ls -l\n%bookmark here\n%history\n%pushd /content"),
@@ -319,9 +318,8 @@ OLD_Q2 = (
     "            with torch.no_grad():\n                gnorm = ?\n                print(name, '{:.8f}'.format(gnorm))"
 )
 OLD_Q3 = "def better_init(module):\n    if isinstance(module, nn.Linear):\n        raise NotImplementedError()\n        nn.init.zeros_(module.bias)"
-UNANSWERED = [
-    lost("not answered", f"q1 {answer}", items("q1", "not answered"), q1=answer)
-    for answer in (
+EMPTIED = {
+    "q1": (
         "model = nn.Sequential()",
         "model = nn.Sequential(\n    # TODO q1\n)",
         "model = nn.Sequential(NotImplementedError())",
@@ -331,14 +329,59 @@ UNANSWERED = [
         "model = ?",
         "pass",
         "# model = nn.Sequential(nn.Linear(1, width))",
+    ),
+    "q2": (
+        "pass",
+        "gnorm = None",
+        "gnorm = ...",
+        "gnorm = ?",
+        "# gnorm =",
+        "gnorm = NotImplementedError()",
+        "gnorm = # TODO",
+        "gnorm = ____",
+        "raise NotImplementedError",
+        OLD_Q2,
+        "def print_gnorms(model):\n    pass",
+    ),
+    "q3": (
+        "pass",
+        "...",
+        "# todo('q3')",
+        "raise NotImplementedError()",
+        "module.weight = ?",
+        OLD_Q3,
+        "def better_init(module):\n    pass",
+        "def better_init(module):\n    return None",
+        "return",
+    ),
+}
+UNANSWERED = [
+    lost("not answered", f"{question}, way {way}", items(question, "not answered"), **{question: answer})
+    for question, answers in EMPTIED.items()
+    for way, answer in enumerate(answers, 1)
+]
+
+# ---------------------------------------------------------------- 11: read and judged as written
+
+WRITTEN = [
+    right("decimal comma", f"way {way}", q2=f"gnorm = param.grad.norm().item()\n{line}")
+    for way, line in enumerate(
+        [
+            "print(name, f'{gnorm:.8f}'.replace('.', ','))",
+            "print(name + ':', f'{gnorm:.6e}'.replace('.', ','))",
+            "print(f'{name} = {gnorm:.10g}'.replace('.', ',').replace(',weight', '.weight'))",
+        ],
+        1,
     )
 ] + [
-    lost("not answered", f"q2 {answer[:30]}", items("q2", "not answered"), q2=answer)
-    for answer in ("pass", "gnorm = None", "gnorm = ...", "gnorm = ?", "# gnorm =", "gnorm = NotImplementedError()", "gnorm = # TODO", "gnorm = ____", "raise NotImplementedError", OLD_Q2, "def print_gnorms(model):\n    pass")
-] + [
-    lost("not answered", f"q3 {answer[:30]}", items("q3", "not answered"), q3=answer)
-    for answer in ("pass", "...", "# todo('q3')", "raise NotImplementedError()", "module.weight = ?", OLD_Q3, "def better_init(module):\n    pass", "def better_init(module):\n    return None", "return")
-]  # fmt: skip
+    lost(
+        "NaN in the biases",
+        name,
+        dict.fromkeys(["q3.draws", "q3.gradients", "q3.training"], "q3.bias"),
+        q3=f"def better_init(module):\n    if isinstance(module, nn.Linear):\n        nn.init.kaiming_normal_(module.weight)\n{rest}",
+    )
+    for name, rest in [("left", ""), ("written", "        module.bias.data.fill_(float('nan'))")]
+]
 
 ELSEWHERE = (
     *STATEMENTS,
@@ -351,4 +394,5 @@ ELSEWHERE = (
     *DTYPES,
     *SCRIPTS,
     *UNANSWERED,
+    *WRITTEN,
 )

@@ -158,6 +158,9 @@ def _usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         found = "some weights were not finite after better_init, so that nothing can be computed"
         raise Lost.because(found, name_draws(init, seen))
+    if not all(np.isfinite(sample.biases).all() for sample in init.networks):
+        found = "some biases were not finite after better_init, so that nothing can be computed"
+        raise Lost.because(found, MISTAKES["q3.bias"])
     # Such as those of a trained network: one run says nothing about fresh seeds.
     if has_no_fresh_networks(seen):
         raise Lost.because("there are no fresh networks to judge", MISTAKES["q3.fixed_weights"])
