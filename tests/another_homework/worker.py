@@ -1,19 +1,24 @@
 """The untrusted half of the other homework: calls the student's functions."""
 
 import numpy as np
+from inithw.engine.worker import session
 
 
-class Answers:
+class Answers(session.Answers):
     """One submission's answers."""
 
-    def __init__(self, session):
-        self.session = session
-        self.handlers = {"call": self._call}
+    functions = ("cross_entropy", "cross_entropy_gradient")
 
-    def after_cell(self, number):
-        """Nothing to look for."""
+    @property
+    def handlers(self):
+        """The one question, about either function."""
+        return {"call": self._call}
 
     def _call(self, request, arrays):
-        function = self.session.function(request["function"])
-        result = self.session.call(request["function"], function, arrays[0], np.array(request["labels"]))
-        return {}, [np.asarray(result, np.float32)]
+        name, labels = request["function"], np.array(request["labels"])
+
+        def put(function):
+            result = self.session.call(name, function, arrays[0], labels)
+            return ({}, [np.asarray(result, np.float32)]), True
+
+        return self.session.ask(name, put)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -61,18 +61,32 @@ class Definition:
     moment: Moment
 
 
-class Answers(Protocol):
-    """What a homework's worker module defines under this name; made with the session."""
+class Answers:
+    """What a homework's worker module defines under this name, by subclassing; made with the session.
+
+    Attributes:
+        functions: Names of the student's functions that it asks, which are kept as their cells left them.
+    """
+
+    functions: Sequence[str] = ()
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
     @property
-    def handlers(self) -> Mapping[str, Handler]: ...  # noqa: D102
-    @property
-    def functions(self) -> Sequence[str]: ...  # noqa: D102
+    def handlers(self) -> Mapping[str, Handler]:
+        """What answers the judge's questions, by name."""
+        raise NotImplementedError
 
-    def after_statement(self, cell: int, line: int) -> None: ...  # noqa: D102
-    def after_cell(self, number: int) -> None: ...  # noqa: D102
+    def after_statement(self, cell: int, line: int) -> None:
+        """Look around after a top-level statement."""
+
+    def after_cell(self, number: int) -> None:
+        """Look around after a cell."""
+
     def is_open(self, function: str, source: str) -> bool:
         """Whether the definition of `function` in a cell holds nothing that the handout does not."""
+        return False
 
 
 class Session:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from inithw.engine.worker import seeds
+from inithw.engine.worker import seeds, session
 from inithw.engine.worker.session import Answer, Handler, Session, Unavailable, is_open
 from inithw.engine.worker.shell import describe
 from inithw.engine.worker.standins import Absent, Value, package, path_of
@@ -36,11 +36,13 @@ for _name in _USUAL:
     importlib.import_module(_name)
 
 
-class Answers:
+class Answers(session.Answers):
     """One submission's answers: the networks seen while its cells ran, and its functions."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    functions = ("print_gnorms", "better_init")
+
+    def __init__(self, of: Session) -> None:
+        super().__init__(of)
         self.timeline = Timeline()
         self.fresh = False  # whether the present cell made a network
 
@@ -49,17 +51,12 @@ class Answers:
         """What the judge may ask, by name."""
         return {"model": self._model, "norms": self._norms, "init": self._init}
 
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """The student's functions that are asked."""
-        return ("print_gnorms", "better_init")
-
     def after_statement(self, cell: int, line: int) -> None:
         """Look for networks after a statement has run."""
         if self.timeline.look((cell, line), self.session.shell.user_ns):
             self.fresh = True
 
-    def after_cell(self, _number: int) -> None:
+    def after_cell(self, number: int) -> None:
         """Keep the state in which a network was made: it may need a name that a later cell takes."""
         if self.fresh:
             self.session.moment()
