@@ -25,6 +25,11 @@ from inithw.engine.wire.plan import WallPlan
 _REQUEST_LIMIT = 1 << 16
 _PR_SET_PDEATHSIG = 1
 _EXIT_SECONDS = 5.0
+_USUAL = (
+    *("colorsys", "functools", "json", "random", "matplotlib.pyplot", "tqdm.auto", "tqdm.notebook"),
+    *("torch.utils.data", "IPython.core.debugger", "IPython.terminal.embed"),
+)
+"""What notebooks import, and what stand-ins are put into."""
 
 
 def main() -> None:
@@ -54,9 +59,6 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     What is imported here costs no submission any time, and works even where the unprivileged child could not read the
     interpreter's folder.
     """
-    import colorsys  # noqa: F401
-    import functools  # noqa: F401
-
     import matplotlib
     import torch
 
@@ -66,6 +68,8 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     from inithw.engine.worker.shell import GradingShell
 
     matplotlib.use("Agg")
+    for name in _USUAL:
+        importlib.import_module(name)
     sys.path.append(root)
     homework = importlib.import_module(module)
     sys.path.remove(root)

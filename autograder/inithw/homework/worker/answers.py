@@ -26,13 +26,8 @@ from inithw.homework.worker.stubs import holds_nothing, is_emptied
 _TEXT_LIMIT = 100_000
 # As torch defines them: a cell may put something else in their place.
 _Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
-_USUAL = (
-    *("json", "random", "matplotlib.pyplot", "tqdm.auto", "tqdm.notebook"),
-    *("torch.func", "torch.optim", "torch.utils.data"),
-)
-"""What notebooks of this homework import besides."""
 
-for _name in _USUAL:
+for _name in ("torch.func", "torch.optim"):  # what notebooks of this homework import besides
     importlib.import_module(_name)
 
 
