@@ -494,7 +494,7 @@ SEEDED = {
     ),
 }
 NO_EFFECT = {
-    "nothing": ("pass", "q3.no_effect"),
+    "nothing": ("pass", "not answered"),
     "only for convolutions": (
         "if isinstance(module, nn.Conv2d):\n    nn.init.kaiming_normal_(module.weight)",
         "q3.no_effect",
