@@ -494,7 +494,7 @@ SEEDED = {
     ),
 }
 NO_EFFECT = {
-    "nothing": ("pass", "q3.no_effect"),
+    "nothing": ("pass", "not answered"),
     "only for convolutions": (
         "if isinstance(module, nn.Conv2d):\n    nn.init.kaiming_normal_(module.weight)",
         "q3.no_effect",
@@ -602,7 +602,8 @@ Q3 = (
     ),
     wrong(
         "no effect: parameters hidden from the grader",
-        "nn.Module.parameters = lambda self, recurse=True: iter(())",
+        "nn.Module.parameters = nn.Module.children = lambda self, *rest: iter(())\n"
+        "nn.Module.apply = lambda self, function: self",
         lost(ALL, "q3.no_effect"),
     ),
     wrong(
