@@ -136,6 +136,7 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": 10.5,
+        "axes.titley": 1.0,  # a place for titles that need not be looked for
         "figure.titlesize": 12,
         "figure.titleweight": "bold",
         "font.size": 10,
@@ -362,7 +363,6 @@ def compare(linearizations, same_limits=True):
             style = {"marker": marker, "color": color, "markerfacecolor": color if full else "white", "linewidth": 0.8}
             values.plot(np.arange(len(largest)) + 1, largest, **style)
             points = draw_features(*row, principal_feature)
-            figure.colorbar(points, ax=row[1], label="x", ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.yaxis.labelpad = -8
             drawn.append(row)
             summary = f"{title} ({m} parameters): rank {len(singular_values)}, σ₁ = {largest[0]:.3g}"
         else:
@@ -382,7 +382,10 @@ def compare(linearizations, same_limits=True):
         for ax in row:
             ax.set_xlabel("")
     rows[-1][0].set_xlabel("x   (solid: φ₁   dashed: φ₂   grey: φ₃ to φ₁₀)")
-    if same_limits and drawn:
+    if drawn:
+        planes = [axes[f"plane {k}"] for k in range(count)]
+        figure.colorbar(points, ax=planes, label="x", ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.yaxis.labelpad = -8
+    if same_limits:
         for column in zip(*drawn):
             for limits in ("xlim", "ylim"):
                 bounds = [getattr(ax, f"get_{limits}")() for ax in column]
@@ -400,16 +403,16 @@ def visualize(m, singular_values, principal_feature, title):
     compare({title: (m, singular_values, principal_feature)})
 
 
-def show_moments(start, moments, seed):
-    """Draw five moments in the training of a network: what it computes, where it can bend, and its first features."""
-    networks = [copy.deepcopy(start) for _ in moments]
-    for network, steps in zip(networks, moments):
-        if steps:
-            train_model(network, steps, batch_size, lr, seed)
-    figure, axes = subplots(4.4, columns=len(moments), rows=2, sharey="row", sharex=True)
+def show_moments(start, end, moments, seed):
+    """Draw moments in the training of a network: what it computes, where it can bend, and its first features.
+    `start` and `end` are the network before and after; it is trained anew for the steps between.
+    """
+    between = {steps: train_model(copy.deepcopy(start), steps, batch_size, lr, seed)[0] for steps in moments}
+    networks = {0: start, **between, n_steps: end}
+    figure, axes = subplots(4.4, columns=len(networks), rows=2, sharey="row", sharex=True)
     figure.subplots_adjust(wspace=0.08)
     order, said = np.argsort(train_x), []
-    for steps, network, (top, bottom) in zip(moments, networks, axes.T):
+    for (steps, network), (top, bottom) in zip(networks.items(), axes.T):
         with torch.no_grad():
             pred = network(tensors(test_x, test_y)[0]).view(-1)
         on = np.concatenate(patterns(network, test_x), axis=1)
@@ -623,8 +626,7 @@ show_training(model, log, evaluated_x, evaluated_pred, "trained")
 # %%
 def feature_matrix(model, x=train_x):
     """J, shape (n, m): gradients of the output by all m parameters, at the points x, shape (n,)."""
-    model = copy.deepcopy(model).double()
-    params = {name: param.detach() for name, param in model.named_parameters()}
+    params = {name: param.detach().double() for name, param in model.named_parameters()}
 
     def output(params, x):
         return functional_call(model, params, x.view(1, 1)).squeeze()
@@ -633,13 +635,16 @@ def feature_matrix(model, x=train_x):
     return torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
 
 
-def svd_local_linearization(model, q=10 * width):
+def svd_local_linearization(model):
     """m, the singular values, shape (r,), and the principal features, shape (TRAIN_N, r), of J."""
     J = feature_matrix(model)
     if not J.isfinite().all():
         return J.shape[1], np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
-    U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact while q exceeds the rank
-    r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # the rest is rounding
+    q = r = 2
+    while r == q < min(J.shape):  # svd_lowrank is exact where q exceeds the rank
+        q = min(10 * q, *J.shape)
+        U, S, _ = torch.svd_lowrank(J, q=q, niter=0)
+        r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # the rest is rounding
     principal_feature = U[:, :r] * S[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
@@ -1090,7 +1095,7 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from better_init
 # a unit switches there, and below it the first six features.
 
 # %% tags=["demonstration"]
-show_moments(better_start, moments=(0, 1, 10, 50, n_steps), seed=650)
+show_moments(better_start, model, moments=(1, 10, 50), seed=650)
 
 # %% [markdown]
 # The trained deep network beside the trained shallow one, with equal limits. How fast do the singular values fall, and where
@@ -1226,7 +1231,7 @@ def largest_values(network):
 scales = (0.03, 0.1, 0.3, 1.0, 3.0)
 inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales}
 inits["better_init"] = better_init
-networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()])
+networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()], runs=16)
 losses = np.square(predictions - test_y).mean(axis=2)
 before = np.array([largest_values(network) for network in networks]).reshape(*losses.shape, 2)
 show_valley(dict(zip(inits, zip(before, losses))))

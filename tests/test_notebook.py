@@ -154,7 +154,7 @@ def test_features_equal_the_sample_by_sample_gradients(homework, networks):
 
 
 def test_the_svd_by_random_projection_equals_the_full_one(homework, networks):
-    """It is exact while its 200 dimensions exceed the rank; the singular values are alike to the last digits."""
+    """It is exact while its dimensions exceed the rank; the singular values are alike to the last digits."""
     for name, model, features in networks:
         u, s, _ = np.linalg.svd(features, full_matrices=False)
         m, singular_values, principal_feature = homework["svd_local_linearization"](model)
@@ -331,7 +331,7 @@ def test_every_figure_can_be_drawn_of_a_wrong_initialization_and_shows_something
     with contextlib.redirect_stdout(io.StringIO()):
         homework["show_flow"]({"better_init": homework["signal_and_error"](model)})
         homework["compare"]({"better_init": sane, "wrong": homework["svd_local_linearization"](model)})
-        homework["show_moments"](copy.deepcopy(model), (0, 1, 10), 650)
+        homework["show_moments"](copy.deepcopy(model), model, (1, 10), 650)
         result = homework["train_model"](model, 60, 32, 0.1, 650, log=log)
         homework["show_training"](model, log, *result[1:], "trained")
         homework["visualize"](*homework["svd_local_linearization"](model), "trained")
