@@ -488,6 +488,29 @@ def test_cells_after_an_open_question_say_in_one_line_which_it_is(answered, tmp_
         assert message[1] in {"q1", "q2", "q3"} - set(answered)
 
 
+def test_cells_after_weights_of_another_type_say_in_one_line_what_is_wrong(tmp_path, monkeypatch):
+    double = "module.weight = nn.Parameter(torch.randn(module.weight.shape, dtype=torch.float64) / module.in_features**0.5)"
+    monkeypatch.setitem(ANSWERS, "q3", double)
+    found = run_past_errors(tmp_path, "q1", "q2", "q3")
+    assert len(found) >= 3
+    for error in found:
+        (line,) = error.traceback
+        assert line.startswith("q3: better_init made weights torch.float64 of shape [20, 1], expected torch.float32 of")
+
+
+def test_no_figure_says_trained_after_a_training_that_stopped(homework):
+    model, log = homework["model"], []
+    with pytest.raises(TypeError):
+        homework["train_model"](model, 3, 32, "0.1", 0, log=log)
+    for unfinished in (log, [{"step": 0, "train_loss": 1.0}]):
+        with pytest.raises(NotImplementedError, match=r"^The training above did not come to its end"):
+            homework["show_training"](model, unfinished, homework["test_x"], homework["test_y"], "trained")
+        with pytest.raises(NotImplementedError, match=r"^The training above did not come to its end"):
+            homework["trained"](model, unfinished)
+    homework["train_model"](model, 3, 32, 0.1, 0, log=log)
+    assert homework["trained"](model, log) is model
+
+
 def test_an_answer_given_late_takes_effect_without_a_restart(homework):
     """While q3 is open `model` says so; once it is answered, its cell puts the network back."""
     model = homework["model"]
