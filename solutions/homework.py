@@ -197,8 +197,10 @@ def show(figure, description):
     plt.close(figure)
     # As HTML: Jupyter drops the alternative text of a plain image.
     source = base64.b64encode(picture.getvalue()).decode()
-    size = f'width="{80 * figure.get_figwidth():.0f}" alt="{html.escape(description)}"'
-    display({"text/html": f'<img src="data:image/png;base64,{source}" {size}>', "text/plain": description}, raw=True)
+    width = round(80 * figure.get_figwidth())
+    size = f'width="{width}" style="min-width: {0.9 * width:.0f}px"'  # narrow windows scroll: text stays above 10 pixels
+    picture = f'<img src="data:image/png;base64,{source}" {size} alt="{html.escape(description)}">'
+    display({"text/html": picture, "text/plain": description}, raw=True)
     last_shown = time.time()
 
 
@@ -401,7 +403,7 @@ def compare(linearizations, same_limits=True):
     rows[-1][0].set_xlabel("x   (solid: φ₁   dashed: φ₂   grey: φ₃ to φ₁₀)")
     if drawn:
         planes = [axes[f"plane {k}"] for k in range(count)]
-        figure.colorbar(points, ax=planes, label="x", ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.yaxis.labelpad = -8
+        figure.colorbar(points, ax=planes, ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.set_title("x")
     if same_limits:
         for column in zip(*drawn):
             for limits in ("xlim", "ylim"):
@@ -1306,7 +1308,7 @@ def write_page():
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
     page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_notebook_node(notebook)
-    page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100% }</style></head>")
+    page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100%; min-width: 0 !important }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")
     print(f"Wrote {target} from {saved} as last saved. Not answered: {', '.join(missing) or 'none'}.")
