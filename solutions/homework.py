@@ -1249,11 +1249,11 @@ show_valley(dict(zip(inits, zip(before, losses))))
 # **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more than two
 # features, networks learn little more than a constant. To the right, and with hollow marks, where $\sigma_1$ is beyond the wall,
 # training mostly diverges or kills units. In the valley between, networks end well, whatever they started from. So, yes: *the singular
-# values before training tell whether training will work.* Near a wall it is a matter of luck. That is why the grader judges
-# `better_init` by the median over many seeds; one unlucky run costs nothing.
+# values before training tell whether training will work.* Near a wall it is a matter of luck; the grader takes the
+# median over many seeds, so one unlucky run costs nothing.
 #
-# A scale picked by hand can sit in the valley, too: which one does? Why learn a rule, then? Because such a scale fits the network
-# that it was found for:
+# A scale picked by hand can sit in the valley, too: which one does? Why learn a rule, then? Such a scale fits the network that it
+# was found for:
 
 # %% jupyter={"source_hidden": true}
 # Nothing to do here: how large the output of untrained networks is, over width and depth.
