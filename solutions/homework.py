@@ -42,33 +42,30 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 torch.set_num_threads(1);  # networks this small are slower on many cores than on one
 
 # %% jupyter={"source_hidden": true}
-# Nothing to do here: what happens where an answer is missing.
+# Nothing to do here: what happens where an answer is missing, or spoils the network.
 
 
 class NotAnswered(NotImplementedError):
-    """Raised where an answer is missing; Jupyter shows it in one line."""
-
-    def __init__(self, question):
-        super().__init__(f'{question} is not answered yet: find todo("{question}") in this notebook and put your code in its place.')
+    """Raised where an answer is missing or unusable; Jupyter shows it in one line."""
 
     def _render_traceback_(self):
         return [str(self)]
 
 
-class Unanswered:
-    """Stands for `model` while a question is open: what uses it is told which. `network` is what was there before."""
+class StandIn:
+    """In place of a `model` that cannot be used: what uses it is told why. `network` is what was there before."""
 
-    def __init__(self, question, network=None):
-        self.question, self.network = question, network
+    def __init__(self, reason, network=None):
+        self.reason, self.network = reason, network
 
     def __repr__(self):
-        return str(NotAnswered(self.question))
+        return self.reason
 
     def __getattr__(self, name):
-        raise AttributeError(name) if name.startswith("__") else NotAnswered(self.question)
+        raise AttributeError(name) if name.startswith("__") else NotAnswered(self.reason)
 
     def __call__(self, *_):
-        raise NotAnswered(self.question)
+        raise NotAnswered(self.reason)
 
     __iter__ = __call__
 
@@ -76,7 +73,7 @@ class Unanswered:
         """Initialize the network that was there, as far as `init` is answered by now."""
         global model
         if self.network is None:
-            raise NotAnswered(self.question)
+            raise NotAnswered(self.reason)
         model = self.network
         return model.apply(init)
 
@@ -84,11 +81,33 @@ class Unanswered:
 def todo(question):
     """Stands where an answer is missing, and says so: here, and where `model` depends on it."""
     global model
+    reason = f'{question} is not answered yet: find todo("{question}") in this notebook and put your code in its place.'
     if question == "q1":
-        model = Unanswered("q1")
+        model = StandIn(reason)
     if question == "q3" and isinstance(globals().get("model"), nn.Module):
-        model = Unanswered("q3", model)
-    raise NotAnswered(question)
+        model = StandIn(reason, model)
+    raise NotAnswered(reason)
+
+
+def usable(model):
+    """The network; or, where better_init gave its weights another type or shape, what says so in its place."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            found = f"{layer.weight.dtype} of shape {list(layer.weight.shape)}"
+            expected = f"torch.float32 of shape {[layer.out_features, layer.in_features]}"
+            if found != expected:
+                again = "Correct that, then run the cell of q1 and all below it again."
+                return StandIn(f"q3: better_init made weights {found}, expected {expected}. {again}")
+    return model
+
+
+def trained(model, log):
+    """The network, if the training that wrote to `log` came to its end."""
+    if isinstance(model, StandIn):
+        raise NotAnswered(model.reason)
+    if not log or "test_loss" not in log[-1]:
+        raise NotAnswered("The training above did not come to its end: see what its cell says, and run it again.")
+    return model
 
 
 # %% tags=["demonstration"] jupyter={"source_hidden": true}
@@ -178,8 +197,10 @@ def show(figure, description):
     plt.close(figure)
     # As HTML: Jupyter drops the alternative text of a plain image.
     source = base64.b64encode(picture.getvalue()).decode()
-    size = f'width="{80 * figure.get_figwidth():.0f}" alt="{html.escape(description)}"'
-    display({"text/html": f'<img src="data:image/png;base64,{source}" {size}>', "text/plain": description}, raw=True)
+    width = round(80 * figure.get_figwidth())
+    size = f'width="{width}" style="min-width: {0.9 * width:.0f}px"'  # narrow windows scroll: text stays above 10 pixels
+    picture = f'<img src="data:image/png;base64,{source}" {size} alt="{html.escape(description)}">'
+    display({"text/html": picture, "text/plain": description}, raw=True)
     last_shown = time.time()
 
 
@@ -215,8 +236,7 @@ def draw_function(ax, x, y):
 
 def show_training(model, log, evaluated_x, evaluated_pred, start, train_x=None, train_y=None):
     """Draw the losses of a run and the function that it learned; print its final test loss and its dead units."""
-    title = f"{layers(model)}, {start}"
-    assert log, "the training above stopped before its first step: see what it says"
+    title = f"{layers(trained(model, log))}, {start}"
     figure, (left, right) = subplots(2.9, columns=2, top=0.65)
     figure.suptitle(title, y=0.99)
     losses = {}
@@ -362,7 +382,6 @@ def compare(linearizations, same_limits=True):
             style = {"marker": marker, "color": color, "markerfacecolor": color if full else "white", "linewidth": 0.8}
             values.plot(np.arange(len(largest)) + 1, largest, **style)
             points = draw_features(*row, principal_feature)
-            figure.colorbar(points, ax=row[1], label="x", ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.yaxis.labelpad = -8
             drawn.append(row)
             summary = f"{title} ({m} parameters): rank {len(singular_values)}, σ₁ = {largest[0]:.3g}"
         else:
@@ -382,7 +401,10 @@ def compare(linearizations, same_limits=True):
         for ax in row:
             ax.set_xlabel("")
     rows[-1][0].set_xlabel("x   (solid: φ₁   dashed: φ₂   grey: φ₃ to φ₁₀)")
-    if same_limits and drawn:
+    if drawn:
+        planes = [axes[f"plane {k}"] for k in range(count)]
+        figure.colorbar(points, ax=planes, ticks=[-1, 0, 1], fraction=0.05, pad=0.03).ax.set_title("x")
+    if same_limits:
         for column in zip(*drawn):
             for limits in ("xlim", "ylim"):
                 bounds = [getattr(ax, f"get_{limits}")() for ax in column]
@@ -400,16 +422,16 @@ def visualize(m, singular_values, principal_feature, title):
     compare({title: (m, singular_values, principal_feature)})
 
 
-def show_moments(start, moments, seed):
-    """Draw five moments in the training of a network: what it computes, where it can bend, and its first features."""
-    networks = [copy.deepcopy(start) for _ in moments]
-    for network, steps in zip(networks, moments):
-        if steps:
-            train_model(network, steps, batch_size, lr, seed)
-    figure, axes = subplots(4.4, columns=len(moments), rows=2, sharey="row", sharex=True)
+def show_moments(start, end, moments, seed):
+    """Draw moments in the training of a network: what it computes, where it can bend, and its first features.
+    `start` and `end` are the network before and after; it is trained anew for the steps between.
+    """
+    between = {steps: train_model(copy.deepcopy(start), steps, batch_size, lr, seed)[0] for steps in moments}
+    networks = {0: start, **between, n_steps: end}
+    figure, axes = subplots(4.4, columns=len(networks), rows=2, sharey="row", sharex=True)
     figure.subplots_adjust(wspace=0.08)
     order, said = np.argsort(train_x), []
-    for steps, network, (top, bottom) in zip(moments, networks, axes.T):
+    for (steps, network), (top, bottom) in zip(networks.items(), axes.T):
         with torch.no_grad():
             pred = network(tensors(test_x, test_y)[0]).view(-1)
         on = np.concatenate(patterns(network, test_x), axis=1)
@@ -495,11 +517,10 @@ def show_valley(starts):
 #
 # The function to learn is a sum of sine waves,
 #
-# $$f_\text{true}(x) = \sum_{j=0}^{4} c_j \sin(j \pi x), \qquad x \in [-1, 1],$$
+# $$f_\text{true}(x) = \sum_{j=0}^{{{ last frequency }}} c_j \sin(j \pi x), \qquad x \in [-1, 1],$$
 #
-# with fixed amplitudes $c_j$ (the term $j = 0$ is zero). It is smooth and odd. The training data are noisy,
-# $y_i = f_\text{true}(x_i) + \epsilon_i$, with normally distributed $\epsilon_i$ of mean 0 and standard deviation `TRAIN_SIGMA`.
-# The test data have no noise: a perfect model reaches test loss 0.
+# with fixed amplitudes $c_j$. The training targets are noisy, $y_i = f_\text{true}(x_i) + \epsilon_i$, with normally distributed
+# $\epsilon_i$ of mean 0 and standard deviation `TRAIN_SIGMA`. The test data have no noise: a perfect model reaches test loss 0.
 
 # %%
 np.random.seed({{ data function_seed }})
@@ -535,11 +556,10 @@ show(figure, "The noisy training points lie around the smooth, odd curve of the 
 # %% [markdown]
 # ## A network with one hidden layer
 #
-# The first network has one hidden layer of ReLU units. It is trained by stochastic gradient descent with momentum {{ training momentum }}, for about
-# {{ epochs in words }} passes (epochs) through the data. Each parameter keeps a velocity, at first zero: a step adds the gradient to {{ training momentum }} times
-# the velocity, then moves the parameter by $-\eta$ times the velocity, where $\eta$ is the learning rate.
-#
-# `train_model` records its losses in the list `log`. It stops at the first NaN (not a number): nothing can repair it.
+# One hidden layer of ReLU units, trained by stochastic gradient descent with momentum {{ training momentum }} for about {{ epochs in words }} passes
+# (epochs) through the data. Each parameter keeps a velocity, at first zero: a step adds the gradient to {{ training momentum }} times the velocity,
+# then moves the parameter by $-\eta$ times the velocity, where $\eta$ is the learning rate. The losses are kept in `log`. Training
+# stops at the first NaN (not a number): nothing can repair it.
 
 # %%
 def train_model(model, n_steps, batch_size, lr, seed, train_x=train_x, train_y=train_y, log=None):
@@ -595,13 +615,12 @@ model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr,
 show_training(model, log, evaluated_x, evaluated_pred, "trained")
 
 # %% [markdown]
-# The network follows the largest swings of the function and cuts through the smaller ones. Before a deeper network tries
-# to do better, here is a way to look inside.
+# Before a deeper network tries to do better, here is a way to look inside.
 #
 # ### Local linearization
 #
 # Collect all weights and biases in one vector $\mathbf{w} \in \mathbb{R}^m$, and let $f(x, \mathbf{w})$ be the network's output.
-# To first order, the network is a *linear* model with the entries of $\nabla_\mathbf{w} f(x, \mathbf{w})$ as features:
+# To first order, it is a *linear* model with the entries of $\nabla_\mathbf{w} f(x, \mathbf{w})$ as features:
 #
 # $$f(x, \mathbf{w}') \approx f(x, \mathbf{w}) + \langle \nabla_\mathbf{w} f(x, \mathbf{w}),\ \mathbf{w}' - \mathbf{w} \rangle .$$
 #
@@ -617,14 +636,13 @@ show_training(model, log, evaluated_x, evaluated_pred, "trained")
 # - While the linearization holds, a step of plain gradient descent on the mean squared error multiplies the part of the error
 #   along $\mathbf{u}_k$ by $1 - \frac{2\eta}{n} \sigma_k^2$. Near 1, that part is hardly learned; below $-1$, the step overshoots and
 #   the error grows.
-# - A ReLU network with one input consists of linear pieces. On each, the rows of $\mathbf{J}$ span at most two
-#   dimensions: $P$ pieces give rank $r \le 2P$.
+# - A ReLU network of one input is piecewise linear. On each piece the rows of $\mathbf{J}$ span at most two dimensions:
+#   $P$ pieces give rank $r \le 2P$.
 
 # %%
 def feature_matrix(model, x=train_x):
     """J, shape (n, m): gradients of the output by all m parameters, at the points x, shape (n,)."""
-    model = copy.deepcopy(model).double()
-    params = {name: param.detach() for name, param in model.named_parameters()}
+    params = {name: param.detach().double() for name, param in model.named_parameters()}
 
     def output(params, x):
         return functional_call(model, params, x.view(1, 1)).squeeze()
@@ -633,13 +651,16 @@ def feature_matrix(model, x=train_x):
     return torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
 
 
-def svd_local_linearization(model, q=10 * width):
+def svd_local_linearization(model):
     """m, the singular values, shape (r,), and the principal features, shape (TRAIN_N, r), of J."""
     J = feature_matrix(model)
     if not J.isfinite().all():
         return J.shape[1], np.full(1, np.nan), np.full((TRAIN_N, 1), np.nan)
-    U, S, _ = torch.svd_lowrank(J, q=min(q, *J.shape), niter=0)  # exact while q exceeds the rank
-    r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # the rest is rounding
+    q = r = 2
+    while r == q < min(J.shape):  # svd_lowrank is exact where q exceeds the rank
+        q = min(10 * q, *J.shape)
+        U, S, _ = torch.svd_lowrank(J, q=q, niter=0)
+        r = int((S > S[0] * max(J.shape) * torch.finfo(S.dtype).eps).sum())  # the rest is rounding
     principal_feature = U[:, :r] * S[:r]
     # An SVD leaves the sign of a feature open: make its largest value positive.
     extreme = principal_feature.gather(0, principal_feature.abs().argmax(dim=0, keepdim=True))
@@ -657,13 +678,12 @@ HARDLY = math.sqrt(TRAIN_N * math.log(2) / ({{ twice the speedup }} * lr * n_ste
 print(f"a step overshoots: σ above {OVERSHOOTS:.0f}; hardly learned in {n_steps} steps: σ below {HARDLY:.2f}")
 
 # %% tags=["demonstration"]
-shallow = svd_local_linearization(model)
+shallow = svd_local_linearization(trained(model, log))
 visualize(*shallow, "one hidden layer, trained")
 
 # %% [markdown]
 # **What to look at.** Left: how fast do the singular values fall, and how many lie between the bands? Middle: where do the
-# features bend or jump? Right: the first two features as coordinates; points that lie together are points that these two
-# cannot tell apart.
+# features bend or jump? Right, the first two features as coordinates: which points can they not tell apart?
 #
 # ## A deeper network
 #
@@ -738,8 +758,8 @@ grader.check("q1")
 # %% [markdown]
 # ### When the weight scale is too small
 #
-# How a deep network trains depends on where it starts. Why at random? Equal units would get equal gradients and stay
-# equal. Here every weight starts uniform in $[-0.03, 0.03]$, every bias at zero.
+# Weights start at random, since equal units would get equal gradients and stay equal. Here they start uniform in
+# $[-0.03, 0.03]$, and biases at zero.
 
 # %%
 def naive_init(scale, module):
@@ -754,8 +774,8 @@ torch.manual_seed(200)
 model.apply(functools.partial(naive_init, 0.03));
 
 # %% [markdown]
-# **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_{{{ layers }}}$ (`model[0]`, `model[2]`, …, `model[{{ last layer }}]`; the
-# ReLUs stand between them). Layer $\ell$ gets $\mathbf{a}_{\ell-1}$, with $\mathbf{a}_0 = x$, computes
+# **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_{{{ layers }}}$ (`model[0]`, `model[2]`, …,
+# `model[{{ last layer }}]`). Layer $\ell$ gets $\mathbf{a}_{\ell-1}$, with $\mathbf{a}_0 = x$, computes
 # $\mathbf{z}_\ell = \mathbf{W}_\ell \mathbf{a}_{\ell-1} + \mathbf{b}_\ell$ and passes on the signal $\mathbf{a}_\ell = \mathrm{ReLU}(\mathbf{z}_\ell)$; the
 # last output is $z_{{{ layers }}} = f(x, \mathbf{w})$. Backpropagation sends the error $\boldsymbol{\delta}_\ell = \nabla_{\mathbf{z}_\ell} L$ of the loss
 # $L$ the other way:
@@ -765,14 +785,14 @@ model.apply(functools.partial(naive_init, 0.03));
 # \nabla_{\mathbf{W}_\ell} L = \boldsymbol{\delta}_\ell\, \mathbf{a}_{\ell-1}^\top, \text{ summed over the data points.}$$
 #
 # A gradient is the product of a signal that has passed all layers *before* and an error that has passed all layers
-# *behind*. How large are they? Let the weights of a layer with $d$ inputs be independent, with mean 0 and variance $s^2$. Then the
-# mean square of its outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies
-# the mean square of the signal by $d s^2 / 2$, and on the way back that of the error by the same, with the number of outputs for $d$. A
-# factor that is harmless in one layer acts as a power in a deep network. What is it for uniform $\pm 0.03$, where $s^2 = 0.03^2 / 3$?
+# *behind*. Let the weights of a layer with $d$ inputs be independent, with mean 0 and variance $s^2$. Then the mean square of its
+# outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies the mean square of the
+# signal by $d s^2 / 2$, and on the way back that of the error by the same, with the number of outputs for $d$. Depth makes a power
+# of this factor. What is it for uniform $\pm 0.03$, where $s^2 = 0.03^2 / 3$?
 #
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
-# > to that matrix**, on all training data: the square root of the sum of the gradient's squared entries (for a
-# > matrix also called Frobenius norm). Your code must work for a network of any depth and width.
+# > to that matrix** (its Frobenius norm: the square root of the sum of the squared entries), on all training data. Your code
+# > must work for a network of any depth and width.
 #
 # <details><summary>Hint for q2</summary>
 # After <code>loss.backward()</code>, every parameter has its gradient with it: the documentation of <code>torch.Tensor</code> says where.
@@ -880,12 +900,11 @@ show_flow(flows)
 # *Your answer to W1 here.*
 
 # %% [markdown]
-# Now this network is trained. Its linearization before training is kept for comparison.
+# Now train it. Its linearization before training is kept for comparison.
 
 # %%
-small_before = svd_local_linearization(model)
-
 log = []
+small_before = svd_local_linearization(model)
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 250, log=log)
 
 # %% tags=["demonstration"]
@@ -900,12 +919,11 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0
 # *Your answer to W2 here.*
 
 # %% [markdown]
-# The linearization before and after training, drawn with equal limits. What kind of function can these features add to the
-# network's output, and at what size? Where the figure is hard to read, the numbers below it help: the first four features (columns)
-# at four training points (rows).
+# Before and after training, drawn with equal limits. What kind of function can these features add to the output, and at what
+# size? Where the figure is hard to read, see the numbers below it: the first four features (columns) at four training points (rows).
 
 # %% tags=["demonstration"]
-small_after = svd_local_linearization(model)
+small_after = svd_local_linearization(trained(model, log))
 compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
@@ -945,8 +963,7 @@ show_flow(flows)
 # *Your answer to W4 here.*
 
 # %% [markdown]
-# The linearization before training. Read the numbers at the axes before you look at the shapes: a singular value says how
-# far the outputs move per unit of weight, and the targets are below 1 in size.
+# Read the numbers at the axes before you look at the shapes, and compare them with the size of the targets.
 
 # %% tags=["demonstration"]
 large_before = svd_local_linearization(model)
@@ -975,9 +992,8 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±3
 # > afresh**: the old weights may be `NaN`. Biases start at zero.
 #
 # <details><summary>Hint for q3</summary>
-# A <code>module</code> of type <code>nn.Linear</code> has the attributes <code>in_features</code> and <code>out_features</code>. Which
-# variance of the weights lets the signal leave a layer as large as it came in? <code>torch.nn.init</code> has functions for it;
-# a formula of your own is as good.
+# Which variance of the weights lets the signal leave a layer as large as it came in? <code>torch.nn.init</code> has functions for
+# it; a formula of your own with <code>module.in_features</code> is as good.
 # </details>
 
 # %%
@@ -994,7 +1010,7 @@ def better_init(module):
 
 np.random.seed(600)
 torch.manual_seed(600)
-model.apply(better_init);
+model = usable(model.apply(better_init))
 
 # %%
 print_gnorms(model);
@@ -1086,18 +1102,18 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from better_init
 # *Your answer to W8 here.*
 
 # %% [markdown]
-# Between the start and this end lies the run. Five moments of it: the function with a tick at every $x$ where it can bend, since
-# a unit switches there, and below it the first six features.
+# Five moments of this run: the function, with a tick at every $x$ where a unit switches, so that it can bend there, and below it
+# the first six features.
 
 # %% tags=["demonstration"]
-show_moments(better_start, moments=(0, 1, 10, 50, n_steps), seed=650)
+show_moments(better_start, trained(model, log), moments=(1, 10, 50), seed=650)
 
 # %% [markdown]
-# The trained deep network beside the trained shallow one, with equal limits. How fast do the singular values fall, and where
-# do the features bend or jump?
+# The deep network beside the shallow one, with equal limits. How fast do the singular values fall, and where do the features
+# bend or jump?
 
 # %% tags=["demonstration"]
-better_after = svd_local_linearization(model)
+better_after = svd_local_linearization(trained(model, log))
 compare({"one hidden layer, trained": shallow, "better_init, trained": better_after})
 
 # %% [markdown]
@@ -1111,9 +1127,8 @@ compare({"one hidden layer, trained": shallow, "better_init, trained": better_af
 # %% [markdown]
 # ## Out-of-distribution generalization
 #
-# The new training set has $x \in [-1, 0.4]$ only. The test set still covers $[-1, 1]$; network, initialization, seeds and
-# training stay the same. No data, no loss: what decides the function for $x > 0.4$? **Predict before you run:** sketch the
-# function that this network will learn, over the whole interval.
+# Now the training points have $x \in [-1, 0.4]$ only; all else stays as it was. No data, no loss: what decides the function
+# for $x > 0.4$? **Predict before you run:** sketch what this network will learn, over the whole interval.
 
 # %%
 np.random.seed(50)
@@ -1127,11 +1142,10 @@ legend(ax)
 show(figure, "The new training points, for x below 0.4 only, and the true function for all x")
 
 # %%
+log = []
 np.random.seed(600)
 torch.manual_seed(600)
-model.apply(better_init)
-
-log = []
+model = usable(model.apply(better_init))
 model, evaluated_x, evaluated_pred = train_model(
     model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log
 )
@@ -1190,11 +1204,11 @@ show_functions(dict(zip(ends, predictions)), ends)
 # *Your answer to W10 here.*
 
 # %% [markdown]
-# The linearizations of all three trained networks, with equal limits. The features are evaluated on the whole interval, at the
-# points of the *first* training set: you see how finely a network can still adjust its output, also where it had no data.
+# All three trained networks, with equal limits. The features are evaluated at the points of the *first* training set: you see
+# how finely a network can still adjust its output, also where it had no data.
 
 # %% tags=["demonstration"]
-ood_after = svd_local_linearization(model)
+ood_after = svd_local_linearization(trained(model, log))
 compare(
     {"one hidden layer, trained": shallow, "better_init, all x": better_after, "better_init, x < 0.4": ood_after}
 )
@@ -1226,7 +1240,7 @@ def largest_values(network):
 scales = (0.03, 0.1, 0.3, 1.0, 3.0)
 inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales}
 inits["better_init"] = better_init
-networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()])
+networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()], runs=16)
 losses = np.square(predictions - test_y).mean(axis=2)
 before = np.array([largest_values(network) for network in networks]).reshape(*losses.shape, 2)
 show_valley(dict(zip(inits, zip(before, losses))))
@@ -1235,11 +1249,11 @@ show_valley(dict(zip(inits, zip(before, losses))))
 # **The answer.** Each point is a network. To the left, and for a while beyond the first wall, since a good fit needs more than two
 # features, networks learn little more than a constant. To the right, and with hollow marks, where $\sigma_1$ is beyond the wall,
 # training mostly diverges or kills units. In the valley between, networks end well, whatever they started from. So, yes: *the singular
-# values before training tell whether training will work.* Near a wall it is a matter of luck. That is why the grader judges
-# `better_init` by the median over many seeds; one unlucky run costs nothing.
+# values before training tell whether training will work.* Near a wall it is a matter of luck; the grader takes the
+# median over many seeds, so one unlucky run costs nothing.
 #
-# A start picked by hand sits in the valley, too: $\pm 0.3$. Why learn a rule, then? Because a scale found by hand fits the network
-# that it was found for:
+# A scale picked by hand can sit in the valley, too: which one does? Why learn a rule, then? Such a scale fits the network that it
+# was found for:
 
 # %% jupyter={"source_hidden": true}
 # Nothing to do here: how large the output of untrained networks is, over width and depth.
@@ -1249,8 +1263,7 @@ def output_size(init, width, depth, runs=16):
     for _ in range(runs):
         signal = torch.tensor([[1.0]])
         for fan_in, fan_out in zip([1] + depth * [width], depth * [width] + [1]):
-            layer = nn.Linear(fan_in, fan_out)
-            init(layer)
+            layer = usable(nn.Linear(fan_in, fan_out).apply(init))
             signal = layer(signal.relu() if fan_in > 1 else signal)
         sizes.append(abs(signal.item()))
     return np.median(sizes)
@@ -1258,17 +1271,18 @@ def output_size(init, width, depth, runs=16):
 
 torch.manual_seed(0)
 print(f"{'size of the output':>20}    uniform ±0.3     better_init")
-for hidden, depth in [(5, 4), (20, 4), (80, 4), (320, 4), (20, 12), (20, 30)]:
-    sizes = [output_size(init, hidden, depth) for init in (functools.partial(naive_init, 0.3), better_init)]
-    print(f"width {hidden:3}, depth {depth:2}:   {sizes[0]:13.1e}   {sizes[1]:13.1e}")
+hidden = {{ network hidden_layers }}
+for units, depth in [(width // 4, hidden), (width, hidden), (4 * width, hidden), (16 * width, hidden), (width, 3 * hidden), (width, 8 * hidden)]:
+    sizes = [output_size(init, units, depth) for init in (functools.partial(naive_init, 0.3), better_init)]
+    print(f"width {units:3}, depth {depth:2}:   {sizes[0]:13.1e}   {sizes[1]:13.1e}")
 
 # %% [markdown]
 # ## Handing in
 #
 # 1. Restart the kernel, run all cells, and **save** the notebook.
 # 2. Upload the notebook for the code answers: one file, under any name.
-# 3. For the written answers, run the next cell **after saving**. It writes a page with your answers and figures, without
-#    the code. Open it in a browser, look at it, and print it to PDF if your course wants one.
+# 3. For the written answers, run the next cell **after saving**. It writes a page with your answers and figures: look at it in
+#    a browser, and print it to PDF if your course wants one.
 
 # %% tags=["demonstration"] jupyter={"source_hidden": true}
 # Nothing to do here: run this cell after saving. It writes the page with your written answers.
@@ -1294,7 +1308,7 @@ def write_page():
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
     page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_notebook_node(notebook)
-    page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100% }</style></head>")
+    page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100%; min-width: 0 !important }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")
     print(f"Wrote {target} from {saved} as last saved. Not answered: {', '.join(missing) or 'none'}.")

@@ -176,6 +176,12 @@ def test_a_student_runs_answers_checks_and_hands_in(page, folder):
         "images => images.map(image => [image.clientWidth, image.naturalWidth])"
     )
     assert all(natural == 2 * shown for shown, natural in sizes), "no picture is made smaller than it was drawn"
+    page.set_viewport_size({"width": 911, "height": 600})  # the same window at 150 %
+    shown = page.locator(".jp-OutputArea img").evaluate_all(
+        "images => images.map(image => image.clientWidth / image.naturalWidth)"
+    )
+    page.set_viewport_size({"width": 1366, "height": 900})
+    assert all(2 * ratio * 10 * 80 / 72 > 9.99 for ratio in shown), "text of 10 points at 80 pixels an inch"
     height, window = page.evaluate(
         "() => { const panel = [...document.querySelectorAll('.jp-WindowedPanel-outer')]"
         ".find(panel => panel.scrollHeight > panel.clientHeight); return [panel.scrollHeight, panel.clientHeight] }"

@@ -154,7 +154,7 @@ def test_features_equal_the_sample_by_sample_gradients(homework, networks):
 
 
 def test_the_svd_by_random_projection_equals_the_full_one(homework, networks):
-    """It is exact while its 200 dimensions exceed the rank; the singular values are alike to the last digits."""
+    """It is exact while its dimensions exceed the rank; the singular values are alike to the last digits."""
     for name, model, features in networks:
         u, s, _ = np.linalg.svd(features, full_matrices=False)
         m, singular_values, principal_feature = homework["svd_local_linearization"](model)
@@ -331,7 +331,7 @@ def test_every_figure_can_be_drawn_of_a_wrong_initialization_and_shows_something
     with contextlib.redirect_stdout(io.StringIO()):
         homework["show_flow"]({"better_init": homework["signal_and_error"](model)})
         homework["compare"]({"better_init": sane, "wrong": homework["svd_local_linearization"](model)})
-        homework["show_moments"](copy.deepcopy(model), (0, 1, 10), 650)
+        homework["show_moments"](copy.deepcopy(model), model, (1, 10), 650)
         result = homework["train_model"](model, 60, 32, 0.1, 650, log=log)
         homework["show_training"](model, log, *result[1:], "trained")
         homework["visualize"](*homework["svd_local_linearization"](model), "trained")
@@ -486,6 +486,29 @@ def test_cells_after_an_open_question_say_in_one_line_which_it_is(answered, tmp_
         assert len(error.traceback) == 1, error.evalue
         message = re.fullmatch(r'(q\d) is not answered yet: find todo\("\1"\) in this notebook.*', error.traceback[0])
         assert message[1] in {"q1", "q2", "q3"} - set(answered)
+
+
+def test_cells_after_weights_of_another_type_say_in_one_line_what_is_wrong(tmp_path, monkeypatch):
+    double = "module.weight = nn.Parameter(torch.randn(module.weight.shape, dtype=torch.float64) / module.in_features**0.5)"
+    monkeypatch.setitem(ANSWERS, "q3", double)
+    found = run_past_errors(tmp_path, "q1", "q2", "q3")
+    assert len(found) >= 3
+    for error in found:
+        (line,) = error.traceback
+        assert line.startswith("q3: better_init made weights torch.float64 of shape [20, 1], expected torch.float32 of")
+
+
+def test_no_figure_says_trained_after_a_training_that_stopped(homework):
+    model, log = homework["model"], []
+    with pytest.raises(TypeError):
+        homework["train_model"](model, 3, 32, "0.1", 0, log=log)
+    for unfinished in (log, [{"step": 0, "train_loss": 1.0}]):
+        with pytest.raises(NotImplementedError, match=r"^The training above did not come to its end"):
+            homework["show_training"](model, unfinished, homework["test_x"], homework["test_y"], "trained")
+        with pytest.raises(NotImplementedError, match=r"^The training above did not come to its end"):
+            homework["trained"](model, unfinished)
+    homework["train_model"](model, 3, 32, 0.1, 0, log=log)
+    assert homework["trained"](model, log) is model
 
 
 def test_an_answer_given_late_takes_effect_without_a_restart(homework):

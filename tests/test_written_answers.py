@@ -239,7 +239,7 @@ def test_linearization_at_the_better_start(runs):
 
 def test_the_first_singular_value_tells_which_runs_from_the_better_start_fail(runs):
     networks, predictions = runs.train_many([(runs.better_init, runs.train_x, runs.train_y)], runs=192)
-    largest = np.array([runs.svd_local_linearization(network, q=8)[1][0] for network in networks])
+    largest = np.array([runs.svd_local_linearization(network)[1][0] for network in networks])
     bad, steep = ~(np.square(predictions[0] - runs.test_y).mean(axis=1) < 0.02), largest > runs.OVERSHOOTS
     counts = [bad[~steep].sum(), (~steep).sum(), bad[steep].sum(), steep.sum()]
     found = quoted("W7", "# of the # with σ₁ below 169 ended with a loss above 0.02, and # of the # above it.")

@@ -48,6 +48,7 @@ FACTS: dict[str, object] = {
     "epochs in words": _in_words(TERM.training.epochs),
     "widths": list(WIDTHS),
     "last layer": _CHILDREN - 1,
+    "last frequency": TERM.data.frequencies - 1,
     "layers between": "\n    ".join(["nn.Linear(width, width), nn.ReLU(),"] * (TERM.network.hidden_layers - 1)),
     "one plus momentum": 1 + MOMENTUM,
     "speedup in words": _in_words(round(1 / (1 - MOMENTUM))),
