@@ -135,7 +135,8 @@ class Roster:
             {("email", student.email.casefold())},
             {("sid", student.sid.casefold())},
             {("login", student.login.casefold())},
-            {(kind, label.casefold()) for label in labels for kind in ("login", "sid", "email", "box")},
+            {(kind, label.casefold()) for label in labels for kind in ("login", "sid", "email", "box")}
+            | {("id", f"canvas {label}") for label in labels},
             {("name", fold(student.name)), ("name", fold(student.label))},
             {("squashed", squashed(student.name)), ("squashed", squashed(student.label))},
         ]
