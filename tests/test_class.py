@@ -16,7 +16,7 @@ from inithw.engine.course.cells import Sheet
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.records import Item
 from inithw.engine.settings import PLUGIN
-from inithw.engine.verdict import Lost
+from inithw.engine.verdict import Lost, available
 
 from tests import exports, faults, small_class
 from tests.another_homework.definition import HOMEWORK
@@ -334,6 +334,7 @@ def test_what_a_killed_program_left_half_written_is_cleared_away(graded, inithw)
 
 
 def stricter(evidence):
+    available(evidence.losses)
     raise Lost("nothing is good enough.")
 
 
