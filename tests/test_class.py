@@ -147,7 +147,7 @@ def test_every_record_says_what_decided_and_so_does_the_screen(graded, inithw):
         assert record["verdict"]["graded_at"].endswith("+00:00")
     settings()
     _, _, errors = inithw("grade", "class", "--out", "out")
-    assert f"Configuration: {Path('otter_config.json').resolve()}. Key: the published key" in errors
+    assert f"Configuration: {Path('otter_config.json').resolve()}; the public key: challenges" in errors
 
 
 def test_points_possible_is_one_number_on_screen_in_the_table_the_record_and_for_gradescope(inithw, members, tmp_path):

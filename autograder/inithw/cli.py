@@ -307,9 +307,11 @@ def _say(lines: Iterable[str]) -> None:
 
 
 def _say_settings(config: Path | None, decided: Mapping[str, str]) -> None:
-    key = "the published key: challenges can be known beforehand" if decided["key"] == "public" else decided["key"]
+    """Whose rules hold, by their fingerprints, and whether challenges can be known beforehand."""
+    public = "the public key: challenges can be known beforehand"
+    key = public if decided["key"] == "public" else f"key {decided['key']}"
     rest = ", ".join(f"{Path(name).stem} {value}" for name, value in decided.items() if name not in ("homework", "key"))
-    _say([f"Configuration: {config or 'none found, defaults'}. Key: {key}. {rest[:1].upper()}{rest[1:]}"])
+    _say([f"Configuration: {config or 'none found, defaults'}; {key}; {rest}"])
 
 
 def _say_class(folder: ClassFolder, done: list[Done]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from inithw.engine.course.student import Student
-from inithw.engine.records import Cell, CellRun, Grade, ItemScore, Scale
+from inithw.engine.records import Cell, CellRun, Grade, HelperFile, ItemScore, Scale
 
 _FORM = 1
 
@@ -30,6 +30,7 @@ class HandedIn:
         submitted_at: Time as the platform writes it, or empty.
         digest: Of its code; empty where nothing could be read.
         code: Its cells without those of the handout.
+        files: Python files beside it.
     """
 
     path: str
@@ -40,6 +41,7 @@ class HandedIn:
     submitted_at: str = ""
     digest: str = ""
     code: tuple[Cell, ...] = ()
+    files: tuple[HelperFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,13 @@ def from_text(text: str | bytes) -> Record:
         handed_in = tree["handed_in"]
         return Record(
             student=Student(**tree["student"]),
-            handed_in=HandedIn(**{**handed_in, "code": tuple(Cell(**cell) for cell in handed_in["code"])}),
+            handed_in=HandedIn(
+                **{
+                    **handed_in,
+                    "code": tuple(Cell(**cell) for cell in handed_in["code"]),
+                    "files": tuple(HelperFile(**file) for file in handed_in["files"]),
+                }
+            ),
             verdict=_read_verdict(tree["verdict"]),
             group=tuple(tree["group"]),
             earlier=tuple((old["until"], _read_verdict(old["verdict"])) for old in tree["earlier"]),

@@ -266,6 +266,7 @@ def _handed_in(hand_in: HandIn, counted: Counted) -> HandedIn:
         submitted_at=candidate.submitted_at,
         digest=submission.digest if submission else "",
         code=tuple(cell for cell in submission.cells if not cell.given) if submission else (),
+        files=submission.files if submission else (),
     )
 
 

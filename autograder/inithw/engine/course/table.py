@@ -10,7 +10,7 @@ from inithw.engine.course.student import Student
 from inithw.engine.report import explain
 from inithw.engine.report.table import write_table
 
-_WHO = ("student", "name", "login", "email", "sid", "platform_id", "group")
+_WHO = ("student", "name", "login", "email", "sid", "platform_id", "label", "group")
 _WHAT = ("submission", "submission_id", "late", "attempt", "submitted_at")
 
 
