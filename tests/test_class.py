@@ -150,6 +150,20 @@ def test_every_record_says_what_decided_and_so_does_the_screen(graded, inithw):
     assert f"Configuration: {Path('otter_config.json').resolve()}; the public key: challenges" in errors
 
 
+def test_the_configuration_beside_a_class_counts_and_that_beside_a_submission_does_not(inithw, members, tmp_path):
+    people, _ = members
+    FORMS["folders"](tmp_path / "class", people)
+    exports.zipped(tmp_path / "class")
+    settings(points_possible=8)
+    (tmp_path / "class" / "otter_config.json").write_text("{}")  # from a student, who may put nothing there
+    for path, config in [("class.zip", "otter_config.json"), ("class", "otter_config.json")]:
+        _, output, errors = inithw("grade", path, "--json")
+        assert f"Configuration: {tmp_path / config};" in errors
+        assert {json.loads(line)["max_score"] for line in output.splitlines()} == {8}
+    shutil.copy(tmp_path / "class" / people[0].login / "homework.ipynb", tmp_path / "homework.ipynb")
+    assert "Configuration: none found, defaults; the public key" in inithw("grade", "homework.ipynb")[2]
+
+
 def test_points_possible_is_one_number_on_screen_in_the_table_the_record_and_for_gradescope(inithw, members, tmp_path):
     people, scores = members
     FORMS["folders"](tmp_path / "class", people)

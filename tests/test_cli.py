@@ -85,7 +85,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_graded(r
     (tmp_path / "closed").mkdir(mode=0o500)
     done = run("grade", root / "solutions/homework.ipynb", "--out", "closed", cwd=tmp_path)
     assert done.returncode == 2
-    assert "you may not write there" in done.stderr
+    assert "cannot be written to" in done.stderr
 
 
 def test_what_is_wrong_with_the_projects_files_is_told_without_blaming_the_tool(root, tmp_path):

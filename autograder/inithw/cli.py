@@ -199,7 +199,9 @@ def grade(
         )
         _say(intake.remarks)
         jobs = max(1, min(jobs or default_jobs(), len(intake.hand_ins)))
-        config = config or find_config(Path.cwd(), paths)
+        # What lies beside a submission may have come with it; what lies beside a class has not.
+        theirs = [path for path in paths if path not in intake.apart or path.is_dir()]
+        config = config or find_config(Path.cwd(), theirs)
         try:
             sandbox = stack.enter_context(Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed))
             sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
@@ -211,7 +213,7 @@ def grade(
             run = ClassRun(grader, decided, folder, file, keep, regrade)
             _say(run.check())
             if folder:
-                folder.remember(people, paths)
+                folder.remember(people, intake.apart)
             done = _graded(run, intake, jobs, settings, as_json)
         except KeyboardInterrupt:
             raise Stop("inithw: stopped by Ctrl-C", _INTERRUPTED) from None

@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inithw.engine.course.handin import Candidate, CourseError, HandIn
 from inithw.engine.course.student import Student
 
@@ -29,7 +27,17 @@ _UPLOADED_AGAIN = re.compile(r"-(\d{1,2})$")
 _CODE = (".ipynb", ".zip", "")  # before scripts, and those before what holds no code
 _METADATA = frozenset(
     {GRADESCOPE_METADATA, "grades.csv", "students.csv", "roster.csv", "classroom_roster.csv", "metadata.json"}
-    | {"thumbs.db", "desktop.ini", "readme.md", "readme.txt", "readme", "license", "makefile"}
+    | {
+        "otter_config.json",
+        "inithw.key",
+        "thumbs.db",
+        "desktop.ini",
+        "readme.md",
+        "readme.txt",
+        "readme",
+        "license",
+        "makefile",
+    }
 )
 _METADATA_SUFFIXES = frozenset({".yml", ".yaml", ".csv", ".xlsx", ".log", ".toml", ".cfg", ".ini"})
 
@@ -77,21 +85,6 @@ def recognize(names: Sequence[str], folders: Iterable[str], inner: Callable[[str
 # ---------------------------------------------------------------- Gradescope
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Plain data only; what Ruby tagged is read as what it is made of."""
-
-
-def _untagged(loader: Any, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)
-
-
-_Loader.add_multi_constructor("!", _untagged)
-
-
 def gradescope(folder: Path, shown: str) -> list[HandIn]:
     """Read an export with its metadata: who submitted what; the members of a group share one hand-in."""
     metadata = gradescope_metadata(folder / GRADESCOPE_METADATA)
@@ -119,14 +112,9 @@ def gradescope_one(path: Path, shown: str, metadata: dict[str, dict[str, Any]]) 
 @lru_cache(4)  # asked for once for each path that a shell expanded
 def gradescope_metadata(file: Path) -> dict[str, dict[str, Any]]:
     """What Gradescope says of each submission, by the folder's name; keys without Ruby's colons."""
-    try:
-        content = yaml.load(file.read_bytes(), _Loader)
-    except OSError as error:
-        raise CourseError(f"{file}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CourseError(f"{file}: not YAML ({reason}); export the submissions again") from error
-    content = content or {}
+    from inithw.engine.course.plain_yaml import load_plain  # slow to import, rarely needed
+
+    content = load_plain(file)
     if not isinstance(content, dict):
         raise CourseError(f"{file}: not what Gradescope exports, a table of submissions; export the submissions again")
     return {

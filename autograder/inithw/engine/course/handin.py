@@ -62,7 +62,9 @@ class Intake:
     Attributes:
         hand_ins: One for each student or group.
         remarks: How paths were understood, what was left aside, in sentences.
+        apart: Those of the paths that hold a class, and are nobody's submission.
     """
 
     hand_ins: tuple[HandIn, ...]
     remarks: tuple[str, ...] = ()
+    apart: tuple[Path, ...] = ()

@@ -47,6 +47,7 @@ def collect(
     """
     found: list[HandIn] = []
     remarks: list[str] = []
+    apart: list[Path] = []
     paths = list(dict.fromkeys(paths))
     for path in paths:
         if path.name == exports.GRADESCOPE_METADATA and layout != "one":
@@ -67,11 +68,12 @@ def collect(
         remarks.append(f"{path}: {_KINDS[kind]}, {len(inside)} hand-in{'s' * (len(inside) != 1)}")
         remarks += _left_aside(folder, inside)
         found += inside
+        apart.append(path)
     found = _told_apart(found)
     if roster is not None:
         found, unknown = joined(found, roster)
         remarks += unknown
-    return Intake(_one_each(found, remarks), tuple(remarks))
+    return Intake(_one_each(found, remarks), tuple(remarks), tuple(apart))
 
 
 _KINDS = {
