@@ -15,6 +15,7 @@ from inithw.engine.course import folder as class_folder
 from inithw.engine.course.cells import Sheet
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.records import Item
+from inithw.engine.report.progress import Meter
 from inithw.engine.settings import PLUGIN
 from inithw.engine.verdict import Lost, available
 
@@ -546,3 +547,49 @@ def test_evidence_is_that_of_the_record_that_names_it(graded):
         for record in folder.records.values():
             with np.load(folder.evidence_path(record), allow_pickle=False) as archive:
                 assert json.loads(archive["header"].tobytes())["submission"] == record.grade.submission
+
+
+# ---------------------------------------------------------------- this homework
+
+
+@pytest.mark.slow
+def test_labelled_answers_get_their_declared_points_through_a_platforms_export(inithw, tmp_path, monkeypatch):
+    from inithw.homework.definition import HOMEWORK as THIS
+
+    monkeypatch.setattr(cli, "_homework", lambda: THIS)
+    people, points = exports.labelled_class(4)
+    FORMS["canvas"](tmp_path / "class", people)
+    exports.roster(tmp_path / "students.csv", people)
+    code, _, errors = inithw("grade", exports.zipped(tmp_path / "class"), "--out", "out", "--roster", "students.csv")
+    assert code == 0, errors
+    found = {name: {item: float(row[item]) for item in points[name]} for name, row in table().items()}
+    assert found == points
+
+
+def test_a_log_says_how_far_it_is():
+    meter = Meter(10)
+    meter.kept()
+    for _ in range(3):
+        meter.done()
+    assert meter.line(30.0) == "grading: 3 of 9, 6 a minute, about 1 minutes left"
+
+
+def test_near_identical_pairs_of_the_whole_class_are_kept_in_its_folder(inithw, tmp_path):
+    twins = [
+        exports.Person(name, "Twin", number, {"homework.ipynb": exports.notebook(LONG)})
+        for number, name in enumerate("AB")
+    ]
+    FORMS["folders"](tmp_path / "class", twins)
+    inithw("grade", f"class/{twins[0].login}", "--out", "out")
+    _, output, _ = inithw("grade", f"class/{twins[1].login}", "--out", "out")
+    assert "Look at both" in output
+    with open("out/similar.csv", encoding="utf-8-sig", newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert {pair["first"], pair["second"]} == {one.login for one in twins}
+
+
+LONG = "import numpy\n" + "\n".join(
+    f"def helper_{k}(values, weights):\n    total = sum(v ** {k} * w for v, w in zip(values, weights))\n"
+    f"    return total / (len(values) + {k}) if total > {k} else -total * {k} + len(weights)"
+    for k in range(12)
+)

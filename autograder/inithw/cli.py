@@ -35,11 +35,12 @@ from inithw.engine.course.record import HandedIn, Record, Verdict
 from inithw.engine.course.rescoring import Rescored, rescore_class, write_rescored
 from inithw.engine.course.roster import Roster, read_roster
 from inithw.engine.course.running import ClassRun, Done
-from inithw.engine.course.showing import print_changes
+from inithw.engine.course.showing import print_changes, print_pairs, summary
+from inithw.engine.course.similar import similar_pairs
 from inithw.engine.files import replace_file
 from inithw.engine.grading import Grader
 from inithw.engine.homework import Homework
-from inithw.engine.records import Grade, Submission
+from inithw.engine.records import Grade
 from inithw.engine.report.json_line import to_json
 from inithw.engine.report.progress import Meter
 from inithw.engine.report.terminal import print_grade, print_overview
@@ -218,10 +219,13 @@ def grade(
         except KeyboardInterrupt:
             raise Stop("inithw: stopped by Ctrl-C", _INTERRUPTED) from None
         if folder:
-            _say_class(folder, done)
+            _say(summary(folder, done))
         if not as_json:
             _show([replace(one.grade, submission=one.who) for one in done])
-            _show_similar(done, folder, handout_cells(homework))
+        if folder or not as_json:
+            pairs = similar_pairs(done, folder, handout_cells(homework))
+            if not as_json:
+                print_pairs(pairs)
         records = folder.records if folder else _records(done)
         if gradebook:
             _fill(gradebook, records, out, settings.assignment_name or homework.title, column)
@@ -316,23 +320,6 @@ def _say_settings(config: Path | None, decided: Mapping[str, str]) -> None:
     _say([f"Configuration: {config or 'none found, defaults'}; {key}; {rest}"])
 
 
-def _say_class(folder: ClassFolder, done: list[Done]) -> None:
-    """What was done to the class, and who is missing."""
-    kept = sum(one.kept for one in done)
-    lines = [f"{folder.path}: {len(folder.records)} records; {len(done) - kept} graded now, {kept} as they were"]
-    lines += [f"Graded anew: {one.who}: {one.why}" for one in done if one.why][:20]
-    several = [(one.who, line) for one in done for line in one.passed_over]
-    lines += [f"{who}: {line}" for who, line in several[:5]]
-    if len(several) > 5:
-        lines.append(f"... {len(several)} files in all were passed over; grades.csv has each in its notes")
-    if absent := folder.absent():
-        names = ", ".join(one.shown for one in absent[:20]) + (
-            f" and {len(absent) - 20} more" if len(absent) > 20 else ""
-        )
-        lines.append(f"Handed in nothing, {len(absent)} of {len(folder.roster)} on the roster: {names}")
-    _say(lines)
-
-
 def _show(grades: list[Grade]) -> None:
     console = Console(highlight=False)
     if len(grades) <= _DETAILED:
@@ -340,24 +327,6 @@ def _show(grades: list[Grade]) -> None:
             print_grade(record, console)
     else:
         print_overview(grades, console)
-
-
-def _show_similar(done: list[Done], folder: ClassFolder | None, given: list[str]) -> None:
-    """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
-    if folder:
-        own = {one.handed_in.path: one.handed_in for one in folder.records.values() if one.handed_in.digest}
-        submissions = [Submission(path, one.code, one.digest) for path, one in own.items()]
-    else:
-        submissions = [one.submission for one in done if one.submission is not None]
-    if len(submissions) < 2:
-        return
-    from inithw.engine.similarity import near_identical
-
-    for pair in near_identical(submissions, given):
-        print(
-            f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
-            "(information only, no points depend on it)"
-        )
 
 
 @app.command()

@@ -1,14 +1,47 @@
-"""Shows on the terminal what scoring a class again would change."""
+"""Says on the terminal what was done to a class, and what scoring it again would change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.rescoring import Rescored
+from inithw.engine.course.running import Done
+
+if TYPE_CHECKING:
+    from inithw.engine.similarity import Pair
+
+_LISTED = 20  # names in a line, lines of a kind
+
+
+def summary(folder: ClassFolder, done: Sequence[Done]) -> list[str]:
+    """What was graded and what was kept, what was passed over, who is missing; in sentences."""
+    kept = sum(one.kept for one in done)
+    lines = [f"{folder.path}: {len(folder.records)} records; {len(done) - kept} graded now, {kept} as they were"]
+    lines += [f"Graded anew: {one.who}: {one.why}" for one in done if one.why][:_LISTED]
+    over = [f"{one.who}: {line}" for one in done for line in one.passed_over]
+    lines += over[:5]
+    if len(over) > 5:
+        lines.append(f"... {len(over)} files in all were passed over; grades.csv has each in its notes")
+    if absent := folder.absent():
+        names = ", ".join(one.shown for one in absent[:_LISTED])
+        more = f" and {len(absent) - _LISTED} more" if len(absent) > _LISTED else ""
+        lines.append(f"Handed in nothing, {len(absent)} of {len(folder.roster)} on the roster: {names}{more}")
+    return lines
+
+
+def print_pairs(pairs: Sequence[Pair]) -> None:
+    """Which submissions a person should look at side by side."""
+    for pair in pairs:
+        print(
+            f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
+            "(information only, no points depend on it)"
+        )
 
 
 def print_changes(results: Sequence[Rescored], console: Console) -> None:
