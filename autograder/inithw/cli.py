@@ -199,7 +199,7 @@ def grade(
             trusted=folder.trusts if folder else lambda _path: True,
         )
         _say(intake.remarks)
-        jobs = max(1, min(jobs or default_jobs(), len(intake.hand_ins)))
+        jobs = jobs or max(1, min(default_jobs(), len(intake.hand_ins)))
         # What lies beside a submission may have come with it; what lies beside a class has not.
         theirs = [path for path in paths if path not in intake.apart or path.is_dir()]
         config = config or find_config(Path.cwd(), theirs)

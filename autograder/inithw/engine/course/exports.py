@@ -112,7 +112,10 @@ def gradescope_one(path: Path, shown: str, metadata: dict[str, dict[str, Any]]) 
 @lru_cache(4)  # asked for once for each path that a shell expanded
 def gradescope_metadata(file: Path) -> dict[str, dict[str, Any]]:
     """What Gradescope says of each submission, by the folder's name; keys without Ruby's colons."""
-    from inithw.engine.course.plain_yaml import load_plain  # slow to import, rarely needed
+    try:
+        from inithw.engine.course.plain_yaml import load_plain  # slow to import, rarely needed, not in an image
+    except ModuleNotFoundError as missing:
+        raise CourseError(f"{file}: {missing.name} is needed to read it: `pip install 'inithw[staff]'`") from missing
 
     content = load_plain(file)
     if not isinstance(content, dict):
