@@ -91,6 +91,11 @@ def main() -> None:
     except BrokenPipeError:  # `inithw grade ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAILED)
+    except OSError as fault:  # a disk that is full, a folder that is gone
+        if os.environ.get("INITHW_DEBUG"):
+            raise
+        errors.print(f"inithw: {escape(str(fault.filename or 'a file'))}: {fault.strerror or fault}")
+        sys.exit(_FAILED)
     except Exception as fault:
         if os.environ.get("INITHW_DEBUG"):
             raise

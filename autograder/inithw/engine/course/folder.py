@@ -12,7 +12,6 @@ Whatever ends the program, the records are whole; everything else is made of the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -88,6 +87,10 @@ class ClassFolder:
             self._open.callback(os.close, lock)
         except OSError as error:
             raise CourseError(f"{self.path}: cannot be written to ({error.strerror}); choose another folder") from error
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # Windows, where two runs into one folder are the user's own care
+            return
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however that ends
         except OSError as error:
