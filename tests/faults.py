@@ -48,7 +48,7 @@ def inject(kills: int, seed: int, folder: Path, students: int = 12) -> Faults:
     people, scores = small_class.people(students)
     FORMS["folders"](folder / "class", people)
     found = Faults()
-    took = _whole(folder, found, scores, draw.random())
+    took = _whole(folder, found, scores)
     while found.kills < kills:
         out = folder / f"out{found.runs}"
         before: dict[str, bytes] = {}
@@ -62,6 +62,7 @@ def inject(kills: int, seed: int, folder: Path, students: int = 12) -> Faults:
             if ended:
                 break
             found.kills += 1
+            print(f"\r{found.kills} of {kills} kills, {len(found.wrong)} wrong", end="", file=sys.stderr, flush=True)
             found.during += len(now) not in (0, students)
             before = now
         _run(folder, out, None, signal.SIGKILL)
@@ -70,7 +71,7 @@ def inject(kills: int, seed: int, folder: Path, students: int = 12) -> Faults:
     return found
 
 
-def _whole(folder: Path, found: Faults, scores: dict[str, float], _unused: float) -> float:
+def _whole(folder: Path, found: Faults, scores: dict[str, float]) -> float:
     started = time.monotonic()
     _run(folder, folder / "whole", None, signal.SIGKILL)
     found.wrong += _complete(folder / "whole", scores)
