@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test quick verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys lint clean
+.PHONY: help setup grade browser test quick verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -94,6 +94,10 @@ bench-attacks: setup ## hostile notebooks against stock Otter and against the en
 
 otter-corpus: setup ## every labelled answer and attack through stock Otter with the plugin (about half an hour)
 	@$(BIN)/python -m tests.otter_corpus
+
+KILLS ?= 200
+faults: setup ## end a class's grading at KILLS (200) random moments: nothing may be lost or graded twice (about 20 minutes)
+	@$(BIN)/python -m tests.faults --kills $(KILLS)
 
 clean: ## remove what the other targets made, except the environment
 	rm -rf dist build .samples .evidence results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

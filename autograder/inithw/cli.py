@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,24 +21,35 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inithw import __version__
-from inithw.engine.archive import ArchiveError, file_stem, load_evidence, save_evidence
-from inithw.engine.batch import grade_all
+from inithw.engine.archive import ArchiveError
+from inithw.engine.batch import threads
 from inithw.engine.container import fitting, usable_memory
-from inithw.engine.grading import Grader, Outcome, judge
+from inithw.engine.course.fingerprints import fingerprints
+from inithw.engine.course.folder import ClassFolder
+from inithw.engine.course.gradebook import fill
+from inithw.engine.course.handin import CourseError, Intake
+from inithw.engine.course.intake import LAYOUTS, collect
+from inithw.engine.course.record import HandedIn, Record, Verdict
+from inithw.engine.course.rescoring import Rescored, rescore_class, write_rescored
+from inithw.engine.course.roster import Roster, read_roster
+from inithw.engine.course.running import ClassRun, Done
+from inithw.engine.course.showing import print_changes, print_pairs, summary
+from inithw.engine.course.similar import similar_pairs
+from inithw.engine.files import replace_file
+from inithw.engine.grading import Grader
 from inithw.engine.homework import Homework
-from inithw.engine.records import Grade, Submission
-from inithw.engine.report.gradescope import to_results, write_results
+from inithw.engine.records import Grade
 from inithw.engine.report.json_line import to_json
-from inithw.engine.report.table import write_csv
+from inithw.engine.report.progress import Meter
 from inithw.engine.report.terminal import print_grade, print_overview
 from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError
-from inithw.engine.settings import KEY_FILE, PUBLIC_KEY, ProjectError, Settings, find_config, load_settings
+from inithw.engine.settings import KEY_FILE, ProjectError, Settings, find_config, load_settings
 from inithw.engine.slots import default_jobs
 from inithw.engine.submission import handout_cells
+from inithw.engine.text import clean
 
 app = typer.Typer(
     name="inithw",
@@ -48,6 +61,7 @@ app = typer.Typer(
 )
 _DETAILED = 3  # up to so many submissions are shown item by item
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+_REFRESH = 10.0  # seconds after which grades.csv is made anew while a class is graded
 
 
 class Stop(Exception):
@@ -68,11 +82,19 @@ def main() -> None:
     except Stop as stop:
         errors.print(escape(str(stop)))
         sys.exit(stop.code)
+    except CourseError as fault:
+        errors.print(f"inithw: {escape(str(fault))}")
+        sys.exit(_USAGE)
     except (ProjectError, SandboxError, ScoringError, ArchiveError) as fault:
         errors.print(f"inithw: {escape(str(fault))}")
         sys.exit(_FAILED)
     except BrokenPipeError:  # `inithw grade ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except OSError as fault:  # a disk that is full, a folder that is gone
+        if os.environ.get("INITHW_DEBUG"):
+            raise
+        errors.print(f"inithw: {escape(str(fault.filename or 'a file'))}: {fault.strerror or fault}")
         sys.exit(_FAILED)
     except Exception as fault:
         if os.environ.get("INITHW_DEBUG"):
@@ -105,14 +127,37 @@ def _version(
 @app.command()
 def grade(
     paths: Annotated[
-        list[Path], typer.Argument(help="Notebooks (.ipynb), Python files, zips, or folders holding one.")
+        list[Path],
+        typer.Argument(
+            help="Notebooks (.ipynb), Python files, zips, or folders holding one; or one folder or zip that a platform "
+            "exported: Gradescope, Canvas, Moodle, nbgrader, GitHub Classroom."
+        ),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write NAME.results.json for each submission into this folder.")
+        Path | None,
+        typer.Option(help="Keep the class in this folder: a record for each student, grades.csv, results.json files."),
     ] = None,
+    layout: Annotated[str, typer.Option(help=f"What the paths are: {', '.join(LAYOUTS)}.", metavar="LAYOUT")] = "auto",
+    file: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The file that counts in each submission, by name or path.")
+    ] = None,
+    roster: Annotated[
+        Path | None, typer.Option(help="Class list (CSV): names students, and tells who handed in nothing.")
+    ] = None,
+    gradebook: Annotated[
+        Path | None,
+        typer.Option(help="Gradebook that Canvas, Moodle or nbgrader exported: a filled copy is written."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
+    ] = None,
+    regrade: Annotated[
+        bool,
+        typer.Option("--regrade", help="Go on where --out was graded by another key, version, rubric or limits."),
+    ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -136,44 +181,63 @@ def grade(
         typer.Option(help="Grade on a system without walls: students' code then runs with all your rights."),
     ] = False,
 ) -> None:
-    """Grade submissions; every path gets a record.
+    """Grade submissions; every student gets a record.
 
+    With --out, the same command goes on where it was: what has its record is kept, unless it was handed in anew.
     Exit code 0 when every submission has a record, 2 on bad usage, 1 when the tool itself failed.
     """
     if keep and out is None:
         raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
-    if out is not None:
-        _writable(out)
+    if layout not in LAYOUTS:
+        raise Stop(f"--layout {layout}: there is none; write one of {', '.join(LAYOUTS)}", _USAGE)
     homework = _homework()
-    paths = list(dict.fromkeys(paths))
-    run = _ClassRun(paths, out, keep)
-    config = config or find_config(Path.cwd(), paths)
-    jobs = min(jobs or default_jobs(), len(paths))
-    try:
-        with Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed) as sandbox, run.progress:
+    with contextlib.ExitStack() as stack:
+        people = read_roster(roster) if roster else ()
+        folder = stack.enter_context(ClassFolder(out)) if out else None
+        people = people or (folder.roster if folder else ())
+        intake = collect(
+            paths,
+            folder.scratch if folder else lambda: Path(stack.enter_context(tempfile.TemporaryDirectory())),
+            preferred=homework.notebook,
+            layout=layout,
+            roster=Roster(people) if people else None,
+            trusted=folder.trusts if folder else lambda _path: True,
+        )
+        _say(intake.remarks)
+        jobs = jobs or max(1, min(default_jobs(), len(intake.hand_ins)))
+        # What lies beside a submission may have come with it; what lies beside a class has not.
+        theirs = [path for path in paths if path not in intake.apart or path.is_dir()]
+        config = config or find_config(Path.cwd(), theirs)
+        try:
+            sandbox = stack.enter_context(Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed))
             sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
-            run.settings = load_settings(config)  # the key is read when the workers' ancestor is on its way
-            _say_configuration(config, run.settings)
-            grader = Grader(homework, sandbox, run.settings.key, fitting(run.settings.limits, usable_memory(), jobs))
-            graded = grade_all(grader, paths, jobs=jobs, on_done=run.finished)
-            with contextlib.closing(graded) as records:  # Ctrl-C wherever: nothing is begun any more
-                for record in records:
-                    if as_json:
-                        print(json.dumps(to_json(record)), flush=True)
-    except KeyboardInterrupt:
-        if out is not None:
-            write_csv(out / "grades.csv", run.grades())
+            settings = load_settings(config)  # the key is read when the workers' ancestor is on its way
+            decided = fingerprints(homework, settings, __version__)
+            _say_settings(config, decided)
+            limits = fitting(settings.limits, usable_memory(), jobs)
+            grader = Grader(homework, sandbox, settings.key, limits, settings.scale)
+            run = ClassRun(grader, decided, folder, file, keep, regrade)
+            _say(run.check())
+            if folder:
+                folder.remember(people, intake.apart)
+            done = _graded(run, intake, jobs, settings, as_json)
+        except KeyboardInterrupt:
+            raise Stop("inithw: stopped by Ctrl-C", _INTERRUPTED) from None
+        if folder:
+            _say(summary(folder, done))
+        if not as_json:
+            _show([replace(one.grade, submission=one.who) for one in done])
+        if folder or not as_json:
+            pairs = similar_pairs(done, folder, handout_cells(homework))
+            if not as_json:
+                print_pairs(pairs)
+        records = folder.records if folder else _records(done)
+        if gradebook:
+            _fill(gradebook, records, out, settings.assignment_name or homework.title, column)
+    if any(one.grade.status == "infrastructure_error" for one in done):
         raise Stop(
-            f"inithw: stopped by Ctrl-C; {len(run.outcomes)} of {len(paths)} submissions have their records",
-            _INTERRUPTED,
-        ) from None
-    grades = run.grades()
-    _finish(grades, out, as_json)
-    if not as_json:
-        _show_similar(run.submissions(), handout_cells(homework))
-    if any(record.status == "infrastructure_error" for record in grades):
-        raise Stop(
-            "Some submissions could not be graded through no fault of theirs: see above, and grade them again.",
+            "Some submissions could not be graded through no fault of theirs: see above. The same command tries them "
+            "again.",
             _FAILED,
         )
 
@@ -185,142 +249,150 @@ def _homework() -> Homework:
     return HOMEWORK
 
 
-def _say_configuration(path: Path | None, settings: Settings) -> None:
-    """On stderr: whose rules hold, and whether challenges can be known beforehand."""
-    key = "the public key: challenges can be known beforehand" if settings.key == PUBLIC_KEY else "a key of your own"
-    print(f"Configuration: {path or 'none found, defaults'}; {key}", file=sys.stderr)
-
-
-class _ClassRun:
-    """What one call of `grade` has so far: results are written as soon as they are there."""
-
-    def __init__(self, paths: list[Path], out: Path | None, keep_evidence: bool) -> None:
-        self.paths = paths
-        self.out = out
-        self.keep_evidence = keep_evidence
-        self.settings = Settings()
-        self.stems = _distinct_stems(paths)
-        self.outcomes: dict[Path, Outcome] = {}
-        self.progress = _progress()
-        self.task = self.progress.add_task("grading", total=len(paths))
-
-    def finished(self, path: Path, outcome: Outcome) -> None:
-        """Write what came of one path, and keep what is needed at the end."""
-        if self.out is not None:
-            try:
-                if self.keep_evidence and outcome.evidence is not None:
-                    save_evidence(self.out, self.stems[path], outcome.grade.submission, outcome.evidence)
-                results = to_results(outcome.grade, self.settings)
-                write_results(self.out / f"{self.stems[path]}.results.json", results)
-            except OSError as error:
-                raise Stop(f"--out {self.out}: cannot write there any more ({error.strerror})", _FAILED) from error
-        self.outcomes[path] = replace(outcome, evidence=None)  # megabytes each
-        self.progress.advance(self.task)
-
-    def grades(self) -> list[Grade]:
-        """The records so far, in the order of the paths."""
-        return [self.outcomes[path].grade for path in self.paths if path in self.outcomes]
-
-    def submissions(self) -> list[Submission]:
-        """What was read, in the order of the paths."""
-        return [outcome.submission for path in self.paths if (outcome := self.outcomes[path]).submission is not None]
-
-
-@app.command()
-def rescore(
-    folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --save-evidence`.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON record per submission, one per line.")
-    ] = False,
-) -> None:
-    """Score saved evidence again, without running student code: after a change of policy or thresholds.
-
-    Rewrites NAME.results.json of each, and writes rescored.csv; grades.csv, which also holds the submissions without
-    evidence, stays to compare with.
-    """
-    files = sorted(folder.glob("*.evidence.npz"))
-    if not files:
+def _graded(run: ClassRun, intake: Intake, jobs: int, settings: Settings, as_json: bool) -> list[Done]:
+    """Grade what was handed in, in its order; with a folder, each record is there as soon as it exists."""
+    found: dict[int, Done] = {}
+    printed = 0
+    refreshed = time.monotonic()
+    total = len(intake.hand_ins)
+    try:
+        with Meter(total) as meter, threads(jobs) as executor:
+            for one in run.grade(intake.hand_ins, executor, ahead=2 * jobs):
+                found[one.place] = one
+                (meter.kept if one.kept else meter.done)()
+                while as_json and printed in found:
+                    print(json.dumps(_line(found[printed])), flush=True)
+                    printed += 1
+                if run.folder and time.monotonic() - refreshed > _REFRESH:
+                    run.folder.write_tables(settings)
+                    refreshed = time.monotonic()
+        if run.folder:
+            run.folder.write_tables(settings)
+    except KeyboardInterrupt:
+        if run.folder:
+            with contextlib.suppress(OSError):
+                run.folder.write_tables(settings)
+        on = "; the same command goes on from here" if run.folder else ""
         raise Stop(
-            f"{folder}: no evidence here; make some with `inithw grade ... --out {folder} --save-evidence`",
-            _USAGE,
-        )
-    config = find_config(Path.cwd(), [folder])
-    homework, settings = _homework(), load_settings(config)
-    _say_configuration(config, settings)
-    grades, damaged = [], []
-    for file in files:
-        try:
-            record = judge(*load_evidence(file, homework), homework)
-        except ArchiveError as reason:
-            damaged.append(str(reason))
-            continue
-        grades.append(record)
-        target = file.with_name(file.name.removesuffix(".evidence.npz") + ".results.json")
-        write_results(target, to_results(record, settings))
-        if as_json:
-            print(json.dumps(to_json(record)))
-    _finish(grades, folder, as_json, "rescored.csv")
-    if damaged:
-        raise Stop("\n".join([*damaged, "Their results.json were left as they were."]), _FAILED)
+            f"inithw: stopped by Ctrl-C; {len(found)} of {total} submissions have their records{on}", _INTERRUPTED
+        ) from None
+    except OSError as error:
+        if run.folder is None:
+            raise
+        raise Stop(
+            f"--out {run.folder.path}: cannot write there any more ({error.strerror}). {len(found)} of {total} "
+            "submissions have their records; put it right, and the same command goes on from here",
+            _FAILED,
+        ) from error
+    return [found[place] for place in sorted(found)]
 
 
-def _finish(grades: list[Grade], out: Path | None, as_json: bool, table: str = "grades.csv") -> None:
-    if out is not None:
-        write_csv(out / table, grades)
-    if as_json:
-        return
+def _line(one: Done) -> dict[str, object]:
+    return {**to_json(one.grade), "students": [asdict(student) for student in one.hand_in.students]}
+
+
+def _records(done: list[Done]) -> dict[str, Record]:
+    """Records of what was graded without a folder to keep them in."""
+    return {
+        student.id: Record(student, HandedIn(one.hand_in.shown), Verdict(one.grade, {}, ""))
+        for one in done
+        for student in one.hand_in.students
+    }
+
+
+def _fill(gradebook: Path, records: Mapping[str, Record], out: Path | None, title: str, column: str | None) -> None:
+    """Write a filled copy of a gradebook, into the class's folder or beside it."""
+    filled = fill(gradebook, records, title=title, column=column)
+    target = (out or gradebook.parent) / f"{gradebook.stem}.filled{gradebook.suffix or '.csv'}"
+    try:
+        replace_file(target, filled.data, 0o600)
+    except OSError as error:
+        raise Stop(f"{target}: cannot be written ({error.strerror})", _FAILED) from error
+    _say([*filled.remarks, f"{target}: {filled.filled} grades in the column {filled.column!r}; nothing else changed"])
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Tell a person, apart from what programs read."""
+    for line in lines:
+        print(clean(line, 2000), file=sys.stderr)
+
+
+def _say_settings(config: Path | None, decided: Mapping[str, str]) -> None:
+    """Whose rules hold, by their fingerprints, and whether challenges can be known beforehand."""
+    public = "the public key: challenges can be known beforehand"
+    key = public if decided["key"] == "public" else f"key {decided['key']}"
+    rest = ", ".join(f"{Path(name).stem} {value}" for name, value in decided.items() if name not in ("homework", "key"))
+    _say([f"Configuration: {config or 'none found, defaults'}; {key}; {rest}"])
+
+
+def _show(grades: list[Grade]) -> None:
     console = Console(highlight=False)
     if len(grades) <= _DETAILED:
         for record in grades:
             print_grade(record, console)
     else:
         print_overview(grades, console)
-    if out is not None:
-        console.print(f"Results are in {escape(str(out))}: {table}, and NAME.results.json for each submission")
 
 
-def _show_similar(submissions: list[Submission], given: list[str]) -> None:
-    """Name the pairs of submissions whose own code is nearly the same: for a person to look at, never a score."""
-    if len(submissions) < 2:
-        return
-    from inithw.engine.similarity import near_identical
+@app.command()
+def rescore(
+    folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --out DIR --save-evidence`.")],
+    write: Annotated[
+        bool, typer.Option("--write", "--yes", help="Let the new grades stand; without it, nothing is changed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per student, one per line.")] = False,
+    gradebook: Annotated[
+        Path | None,
+        typer.Option(help="Gradebook that Canvas, Moodle or nbgrader exported: a filled copy is written."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many records to score at once.")] = min(
+        os.cpu_count() or 1, 8
+    ),
+) -> None:
+    """Score a class again from saved evidence, without running student code: after a change of policy or thresholds.
 
-    for pair in near_identical(submissions, given):
-        print(
-            f"Look at both: {pair.first} and {pair.second} share {pair.share:.0%} of their unusual code "
-            "(information only, no points depend on it)"
+    Shows what would change for whom. With --write the new grades stand: records keep the old ones too, changed.csv says
+    what changed, grades.csv and results.json are made anew.
+    """
+    if not (folder / "records").is_dir():
+        raise Stop(
+            f"{folder}: no records here; make some with `inithw grade ... --out {folder} --save-evidence`", _USAGE
         )
-
-
-def _progress() -> Progress:
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-
-
-def _writable(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        if not any(folder.iterdir()):
-            folder.chmod(0o700)
-    except OSError as error:
-        raise Stop(f"--out {folder}: cannot be made a folder ({error.strerror})", _USAGE) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise Stop(f"--out {folder}: you may not write there; choose another folder", _USAGE)
-
-
-def _distinct_stems(paths: Iterable[Path]) -> dict[Path, str]:
-    """A file name for each submission; two that would share one are numbered, so that no record overwrites another."""
-    stems: dict[Path, str] = {}
-    taken = set()
-    for path in paths:
-        stem, number = file_stem(str(path)), 2
-        while stem.lower() in taken:  # some file systems do not tell upper from lower case
-            stem, number = f"{file_stem(str(path))}-{number}", number + 1
-        taken.add(stem.lower())
-        stems[path] = stem
-    return stems
+    homework, config = _homework(), find_config(Path.cwd(), [folder])
+    homework.ready()
+    settings = load_settings(config)
+    decided = fingerprints(homework, settings, __version__)
+    _say_settings(config, decided)
+    with ClassFolder(folder) as opened:
+        results: list[Rescored] = []
+        with Meter(len(opened.records), "scoring") as meter, threads(jobs) as executor:
+            for result in rescore_class(opened, homework, settings.scale, executor):
+                results.append(result)
+                meter.done()
+        results.sort(key=lambda result: (result.record.student.shown.casefold(), result.id))
+        if as_json:
+            for result in results:
+                before = {"score": result.record.grade.score, "changed": result.items}
+                print(json.dumps({**to_json(result.grade), "student": result.id, "before": before}))
+        else:
+            print_changes(results, Console(highlight=False))
+        if write:
+            write_rescored(opened, results, decided)
+            opened.write_tables(settings)
+        _say([f"{result.id}: stays as it was: {result.problem}" for result in results if result.problem][:20])
+        changed = sum(result.changed for result in results)
+        done = f"written to {folder}" if write else "nothing was written: `--write` lets the new grades stand"
+        _say([f"{changed} of {len(results)} change; {done}"])
+        if gradebook:
+            if not write and changed:
+                raise Stop("--gradebook is filled with grades that stand: say --write too", _USAGE)
+            _fill(gradebook, opened.records, folder, settings.assignment_name or homework.title, column)
+        damaged = [*opened.damaged, *(result.id for result in results if result.damaged)]
+    if damaged:
+        raise Stop(f"Damaged, and left as they were: {', '.join(damaged)}", _FAILED)
 
 
 @app.command()

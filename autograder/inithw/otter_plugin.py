@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from inithw.engine.container import container_memory, fitting
 from inithw.engine.grading import Grader, ungraded
 from inithw.engine.metadata import best_earlier_score
 from inithw.engine.records import Evidence, Grade
-from inithw.engine.report.gradescope import full_score, to_results
+from inithw.engine.report.gradescope import to_results
 from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import CONFIG_NAME, KEY_FILE, PUBLIC_KEY, ConfigError, Settings, load_settings
 from inithw.homework.definition import HOMEWORK
@@ -160,8 +161,8 @@ def _test_files(record: Grade, ours: dict[str, Any], settings: Settings) -> list
         settings: By which Otter, too, will scale the points.
     """
     if record.status != "graded":
-        kept = ours["score"] / full_score(record, settings) * record.max_score
-        return [_test_file("not graded", "not graded", record.max_score, kept, ours["output"])]
+        kept = ours["score"] / replace(record, scale=settings.scale).max_score * record.max_points
+        return [_test_file("not graded", "not graded", record.max_points, kept, ours["output"])]
     return [
         _test_file(item.id, test["name"], item.points, item.earned, test["output"])
         for item, test in zip(record.items, ours["tests"], strict=True)

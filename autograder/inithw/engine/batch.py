@@ -1,16 +1,83 @@
-"""Grade many submissions, several at a time, each with its record."""
+"""Work on many submissions, several at a time, on any executor of the standard interface."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from inithw.engine.grading import Grader, Outcome, our_fault
 from inithw.engine.records import Grade
 from inithw.engine.submission import NAME_LIMIT
 from inithw.engine.text import clean
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_all(
+    executor: Executor,
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    ahead: int,
+    failed: Callable[[Task, BaseException], Result],
+    again: Callable[[Result], bool] = lambda _result: False,
+) -> Generator[tuple[Task, Result]]:
+    """Yield each task with its result as soon as it is there, in any order.
+
+    Tasks are taken one by one, as there is room: neither they nor their results pile up. Closing the generator cancels
+    what has not begun.
+
+    Args:
+        executor: Of threads, processes, a cluster.
+        work: What is done with each task.
+        tasks: What to do.
+        ahead: How many are handed to the executor at a time.
+        failed: The result of a task that raised.
+        again: Whether a result asks for one more try.
+    """
+    waiting: dict[Future[Result], tuple[Task, bool]] = {}
+    left = iter(tasks)
+    exhausted = False
+    try:
+        while True:
+            while not exhausted and len(waiting) < ahead:
+                try:
+                    task = next(left)
+                except StopIteration:
+                    exhausted = True
+                else:
+                    waiting[executor.submit(work, task)] = (task, True)
+            if not waiting:
+                return
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                task, first = waiting.pop(future)
+                fault = future.exception()
+                result = future.result() if fault is None else failed(task, fault)
+                if first and again(result):
+                    waiting[executor.submit(work, task)] = (task, False)
+                else:
+                    yield task, result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@contextmanager
+def threads(jobs: int) -> Iterator[Executor]:
+    """Threads of this process, which is left without waiting for them.
+
+    They suffice: students' code runs in processes of its own, and NumPy works outside the interpreter's lock.
+    """
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def grade_all(
@@ -22,29 +89,26 @@ def grade_all(
 ) -> Generator[Grade]:
     """Yield one record for each path, in the order given; closing the generator cancels what has not begun.
 
-    Threads suffice: students' code runs in processes of its own, and NumPy works outside the interpreter's lock.
-
     Args:
         grader: Grades each.
         paths: The submissions.
         jobs: How many at a time.
-        on_done: Called with each path and what came of it as soon as it is there, in any order, from another thread;
-            after the generator is closed no more, for what then fails does so because its worker is taken away.
+        on_done: Called with each path and what came of it as soon as it is there, in any order.
     """
-    closed = threading.Event()
 
-    def work(path: Path) -> Grade:
-        try:
-            outcome = grader.grade(path)
-        except Exception as fault:  # a fault of ours must not cost the others their records
-            outcome = Outcome(our_fault(grader.homework, fault, clean(str(path), NAME_LIMIT)))
-        if not closed.is_set():
+    def failed(task: tuple[int, Path], fault: BaseException) -> Outcome:  # it must not cost the others their records
+        reason = fault if isinstance(fault, Exception) else str(fault)
+        return Outcome(our_fault(grader.homework, reason, clean(str(task[1]), NAME_LIMIT)))
+
+    ready: dict[int, Grade] = {}
+    following = 0
+    with threads(jobs) as executor:
+        tasks = enumerate(paths)
+        for (place, path), outcome in run_all(
+            executor, lambda task: grader.grade(task[1]), tasks, ahead=2 * jobs, failed=failed
+        ):
             on_done(path, outcome)
-        return outcome.grade
-
-    executor = ThreadPoolExecutor(jobs)
-    try:
-        yield from executor.map(work, paths)
-    finally:
-        closed.set()
-        executor.shutdown(wait=False, cancel_futures=True)
+            ready[place] = outcome.grade
+            while following in ready:
+                yield ready.pop(following)
+                following += 1

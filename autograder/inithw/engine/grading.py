@@ -9,7 +9,7 @@ from typing import Literal
 
 from inithw.engine.execution import execute
 from inithw.engine.homework import Homework
-from inithw.engine.records import Evidence, Grade, ItemScore, Limits, Submission
+from inithw.engine.records import UNSCALED, Evidence, Grade, ItemScore, Limits, Scale, Submission
 from inithw.engine.sandbox import Sandbox, SandboxError
 from inithw.engine.scoring import ScoringError, score
 from inithw.engine.submission import NAME_LIMIT, NotGradable, read_submission
@@ -43,12 +43,14 @@ class Grader:
         sandbox: Where workers come from.
         key: Secret from which challenges are drawn.
         limits: What one submission may use.
+        scale: How points become a score.
     """
 
     homework: Homework
     sandbox: Sandbox
     key: bytes
     limits: Limits
+    scale: Scale = UNSCALED
 
     def __post_init__(self) -> None:
         self.homework.ready()
@@ -57,21 +59,32 @@ class Grader:
         """Grade the submission at `path`; whatever happens, there is a record."""
         started = time.monotonic()
         name = clean(str(path), NAME_LIMIT)
-        submission = evidence = None
         try:
             submission = read_submission(path, self.homework)
+        except NotGradable as reason:
+            return self.ungraded("not_gradable", str(reason), name)
+        outcome = self.grade_read(submission)
+        return replace(outcome, grade=replace(outcome.grade, seconds=time.monotonic() - started))
+
+    def grade_read(self, submission: Submission) -> Outcome:
+        """Grade a submission that has been read; whatever happens, there is a record."""
+        started = time.monotonic()
+        evidence = None
+        try:
             challenge = self.homework.draw(self.key, submission)
             evidence = execute(submission, challenge, self.homework, self.sandbox, self.limits)
-            record = judge(name, evidence, self.homework)
-        except NotGradable as reason:
-            return Outcome(ungraded(self.homework, "not_gradable", str(reason), name))
+            record = judge(submission.name, evidence, self.homework, self.scale)
         except (SandboxError, ScoringError) as fault:
-            return Outcome(our_fault(self.homework, fault, name), submission, evidence)
+            return Outcome(our_fault(self.homework, fault, submission.name, self.scale), submission, evidence)
         seconds = time.monotonic() - started
         return Outcome(replace(record, notes=submission.notes, seconds=seconds), submission, evidence)
 
+    def ungraded(self, status: Literal["not_gradable", "infrastructure_error"], reason: str, name: str) -> Outcome:
+        """What comes of a submission that nothing was run of."""
+        return Outcome(ungraded(self.homework, status, reason, name, self.scale))
 
-def judge(name: str, evidence: Evidence, homework: Homework) -> Grade:
+
+def judge(name: str, evidence: Evidence, homework: Homework, scale: Scale = UNSCALED) -> Grade:
     """Score evidence, without running anything of the student's.
 
     Raises:
@@ -84,6 +97,7 @@ def judge(name: str, evidence: Evidence, homework: Homework) -> Grade:
         items=score(evidence, homework.rubric),
         cells=evidence.cells,
         seconds=evidence.seconds,
+        scale=scale,
     )
 
 
@@ -92,6 +106,7 @@ def ungraded(
     status: Literal["not_gradable", "infrastructure_error"],
     reason: str,
     name: str = "submission",
+    scale: Scale = UNSCALED,
 ) -> Grade:
     """The record of a submission that could not be graded, with the reason."""
     return Grade(
@@ -103,11 +118,13 @@ def ungraded(
             for item in homework.rubric
         ),
         message=reason,
+        scale=scale,
     )
 
 
-def our_fault(homework: Homework, fault: Exception | str, name: str = "submission") -> Grade:
+def our_fault(homework: Homework, fault: Exception | str, name: str = "submission", scale: Scale = UNSCALED) -> Grade:
     """The record of a submission that could not be graded through no fault of its own."""
     if isinstance(fault, Exception) and not isinstance(fault, SandboxError | ScoringError):
         fault = f"{type(fault).__name__}: {fault}"
-    return ungraded(homework, "infrastructure_error", f"The grader failed, not the submission: {fault}", name)
+    reason = f"The grader failed, not the submission: {fault}"
+    return ungraded(homework, "infrastructure_error", reason, name, scale)

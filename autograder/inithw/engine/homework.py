@@ -45,6 +45,9 @@ class Homework:
         worker: Name of the module of the untrusted half, with a class `Answers`; see `engine.worker.session`.
         names: Names that its notebooks define and others do not.
         handout: `given.json`: the code cells of the distributed notebook, as `inithw build` has written them.
+        notebook: Path of the distributed notebook in what students get: where a repository keeps its answers.
+        files: What else verdicts rest on besides the rubric, by name (`thresholds`): a class is graded by one content
+            of them.
         ready: Raises `settings.ProjectError`, with what to run, where verdicts would not be those of today's homework.
     """
 
@@ -57,4 +60,6 @@ class Homework:
     worker: str
     names: tuple[str, ...]
     handout: Path
+    notebook: str = "homework.ipynb"
+    files: Mapping[str, Path] = field(default_factory=dict)
     ready: Callable[[], object] = lambda: None

@@ -203,8 +203,28 @@ class ItemScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How points of the rubric become a score.
+
+    Attributes:
+        points_possible: What full marks are worth; None for the rubric's sum.
+        score_threshold: Share of the points, 0 to 1, from which on the score is full, and nothing below; None for the
+            points themselves.
+    """
+
+    points_possible: float | None = None
+    score_threshold: float | None = None
+
+
+UNSCALED = Scale()
+"""The score is the points."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """The record that every submission gets, whatever happened.
+
+    Its score is reckoned here and nowhere else: screen, tables and results.json all read `score` and `max_score`.
 
     Attributes:
         submission: Name as given.
@@ -215,6 +235,7 @@ class Grade:
         cells: How each code cell ended.
         notes: Remarks for the student and the TA.
         seconds: Wall time of grading.
+        scale: How its points become a score.
     """
 
     submission: str
@@ -225,16 +246,30 @@ class Grade:
     cells: tuple[CellRun, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    scale: Scale = UNSCALED
 
     @property
-    def score(self) -> float:
-        """Points earned."""
+    def points(self) -> float:
+        """Points of the rubric that were earned."""
         return sum(item.earned for item in self.items)
 
     @property
-    def max_score(self) -> float:
-        """Points possible."""
+    def max_points(self) -> float:
+        """Points of the rubric that can be earned."""
         return sum(item.points for item in self.items)
+
+    @property
+    def score(self) -> float:
+        """What counts: the points on the scale of the configuration."""
+        share = self.points / self.max_points if self.max_points else 0.0
+        if self.scale.score_threshold is not None:
+            share = float(share >= self.scale.score_threshold)
+        return round(share * self.max_score, 5)
+
+    @property
+    def max_score(self) -> float:
+        """What full marks are worth."""
+        return self.max_points if self.scale.points_possible is None else self.scale.points_possible
 
     @property
     def figures(self) -> dict[str, float]:

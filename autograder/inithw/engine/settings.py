@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from inithw.engine.records import Limits
+from inithw.engine.records import Limits, Scale
 
 CONFIG_NAME = "otter_config.json"
 PLUGIN = "inithw.otter_plugin.InithwPlugin"
@@ -48,7 +48,7 @@ class Settings:
         limits: What one submission may use.
         leaderboard: Whether results carry the median test loss for Gradescope's leaderboard.
         visibility: When students see the items, and with them their score: one of `VISIBILITIES`.
-        points_possible: What full marks are worth on Gradescope; None for the rubric's sum.
+        points_possible: What full marks are worth; None for the rubric's sum.
         score_threshold: Share of the points, 0 to 1, from which on the score is full, and nothing below; None for
             the points themselves.
         show_stdout: Whether students see the autograder's log.
@@ -62,6 +62,11 @@ class Settings:
     points_possible: float | None = None
     score_threshold: float | None = None
     show_stdout: bool = False
+
+    @property
+    def scale(self) -> Scale:
+        """How points become a score."""
+        return Scale(self.points_possible, self.score_threshold)
 
 
 def find_config(start: Path, submissions: Iterable[Path] = ()) -> Path | None:

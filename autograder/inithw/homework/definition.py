@@ -24,6 +24,7 @@ HOMEWORK = Homework(
     worker="inithw.homework.worker.answers",
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),
+    files={name: Path(__file__).with_name(name) for name in ("term.toml", "thresholds.json")},
     ready=thresholds,
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,10 @@ def to_results(grade: Grade, settings: Settings | None = None, earlier: float | 
         earlier: Best score that Gradescope has recorded for this student, kept when the fault is ours.
     """
     settings = settings or Settings()
-    score = scaled(grade, settings)
+    grade = replace(grade, scale=settings.scale)
+    score = grade.score
     if grade.status == "infrastructure_error":
-        score = min(earlier or 0.0, full_score(grade, settings))
+        score = min(earlier or 0.0, grade.max_score)
     results: dict[str, Any] = {
         "score": score,
         "execution_time": round(grade.seconds, 1),
@@ -65,19 +67,6 @@ def to_results(grade: Grade, settings: Settings | None = None, earlier: float | 
 def write_results(path: Path, results: dict[str, Any], mode: int = 0o600) -> None:
     """Write results.json completely or not at all."""
     replace_file(path, json.dumps(results, indent=1, allow_nan=False) + "\n", mode)
-
-
-def full_score(grade: Grade, settings: Settings) -> float:
-    """What full marks are worth."""
-    return grade.max_score if settings.points_possible is None else settings.points_possible
-
-
-def scaled(grade: Grade, settings: Settings) -> float:
-    """The score by Otter's own rules for `points_possible` and `score_threshold`."""
-    share = grade.score / grade.max_score
-    if settings.score_threshold is not None:
-        share = float(share >= settings.score_threshold)
-    return round(share * full_score(grade, settings), 5)
 
 
 # ---------------------------------------------------------------- one item
@@ -115,9 +104,7 @@ def _explained(item: ItemScore) -> Iterable[str]:
 
 
 def _summary(grade: Grade, settings: Settings, score: float, earlier: float | None) -> Iterable[str]:
-    yield clean(
-        f"{settings.assignment_name or grade.homework}: {score:g} of {_points(full_score(grade, settings))}.", _LINE
-    )
+    yield clean(f"{settings.assignment_name or grade.homework}: {score:g} of {_points(grade.max_score)}.", _LINE)
     if grade.status == "infrastructure_error":
         yield from _our_fault(grade, score, earlier)
     elif grade.status == "not_gradable":

@@ -14,6 +14,8 @@ def to_json(grade: Grade) -> dict[str, Any]:
         "submission": grade.submission,
         "score": grade.score,
         "max_score": grade.max_score,
+        "points": grade.points,
+        "max_points": grade.max_points,
         "items": {item.id: item.earned for item in grade.items},
         "messages": {item.id: explain(item) for item in grade.items if item.state != "passed"},
         "status": grade.status,

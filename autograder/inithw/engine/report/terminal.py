@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from inithw.engine.records import Grade
+from inithw.engine.records import UNSCALED, Grade
 from inithw.engine.report import explain
 
 _MARKS = {
@@ -83,4 +83,7 @@ def _not_earned(grade: Grade) -> str:
 
 
 def _title(grade: Grade) -> Text:
-    return Text(f"{grade.submission}: {grade.score:g} of {grade.max_score:g} points ({grade.seconds:.1f} s)")
+    points = f"{grade.score:g} of {grade.max_score:g} points"
+    if grade.scale != UNSCALED:
+        points += f", from {grade.points:g} of {grade.max_points:g} in the rubric"
+    return Text(f"{grade.submission}: {points} ({grade.seconds:.1f} s)")

@@ -57,19 +57,24 @@ _HELPER_NAME = re.compile(r"(?:[\w-][\w. -]{0,99}/){0,4}[\w-][\w. -]{0,99}\.py")
 _OF_TESTS = frozenset({"tests", "test"})  # the handout's folder of local checks, or a student's
 
 
-def read_submission(path: Path, homework: Homework) -> Submission:
+def read_submission(
+    path: Path, homework: Homework, *, only: str | None = None, preferred: str | None = None, name: str | None = None
+) -> Submission:
     """Read the code cells of a submission.
 
     Args:
         homework: Whose notebook it should be: tells it from others, and given cells from a student's.
         path: A notebook (nbformat 1 to 4), a Python file (with marked cells, or cut at its headings), a zip or a folder
             holding one, with Python files that it imports. Content decides, not the extension.
+        only: Of a folder or zip, the file of this name or path counts and no other.
+        preferred: Of several files with answers, the one with this path therein counts, or else none.
+        name: What to call the submission, by default the path.
 
     Raises:
         NotGradable: No code cells can be had from it.
     """
     label = label_of(path.name or str(path))
-    reader = _Reader(homework)
+    reader = _Reader(homework, only, preferred)
     with opened(label, path) as descriptor:
         if stat.S_ISDIR(fstat(descriptor).st_mode):
             code = reader.pick(label, folder_files(label, descriptor))
@@ -80,7 +85,7 @@ def read_submission(path: Path, homework: Homework) -> Submission:
         notes += (f"Found neither {' nor '.join(homework.names)}: is this the right homework?",)
     cells = tuple(read_cell(number, source, homework) for number, source in enumerate(code.sources, start=1))
     return Submission(
-        name=clean(str(path), NAME_LIMIT),
+        name=clean(name or str(path), NAME_LIMIT),
         cells=cells,
         digest=_digest([cell.source for cell in cells], code.files),
         notes=notes,
@@ -149,8 +154,8 @@ class _Found:
 class _Reader:
     """Reads one submission of a homework, within a budget."""
 
-    def __init__(self, homework: Homework) -> None:
-        self.homework = homework
+    def __init__(self, homework: Homework, only: str | None = None, preferred: str | None = None) -> None:
+        self.homework, self.only, self.preferred = homework, only, preferred
         self.budget = Budget()
 
     def from_bytes(self, label: str, data: bytes, *, inner: bool = False, zips: int = 0) -> _Code:
@@ -189,7 +194,8 @@ class _Reader:
             within: Put before the files' names in messages.
             zips: How many zips the files lie in.
         """
-        own = _own(files)
+        beside = _own(files)
+        own = _named(label, beside, self.only)
         notebooks = self._read(label, [file for file in own if file.suffix == ".ipynb"], within, zips)
         found = notebooks
         if not any(code.is_of(self.homework) and not code.is_blank(self.homework) for _name, code in notebooks.codes):
@@ -202,7 +208,7 @@ class _Reader:
         if not found.codes:
             raise _nothing_found(label, files, own, found.failures)
         name, code = self._choose(label, found)
-        return replace(code, files=code.files or self._helpers(name, own))
+        return replace(code, files=code.files or self._helpers(name, beside))
 
     def _read(self, label: str, files: list[File], within: str, zips: int, most: int = _MOST_CANDIDATES) -> _Found:
         if len(files) > most:
@@ -232,6 +238,9 @@ class _Reader:
         for name, code in unique.values():
             kinds[self._rank(code)].append((name, code))
         rank, left = next((rank, kind) for rank, kind in enumerate(kinds) if kind)
+        aside: list[_Code] = []
+        if len(left) > 1 and (wanted := [one for one in left if one[0] == self.preferred]):
+            left, aside = wanted, [code for name, code in left if name != self.preferred]
         if len(left) > 1:
             names = _names([code for _name, code in left])
             raise NotGradable(f"{label} holds several notebooks or scripts with different code: {names}. {ONE}")
@@ -240,6 +249,7 @@ class _Reader:
         lower = [[]] * (6 - len(lower)) + lower
         scripts = lower[1] if chosen.notebook else []
         ignored = (
+            (aside, "not where the homework belongs"),
             (copies, "the same code"),
             (lower[4] + lower[5], "not this homework"),
             (lower[2] + lower[3], "nothing answered in it"),
@@ -281,6 +291,18 @@ def _own(files: list[File]) -> list[File]:
     environments = {file.name.removesuffix("/pyvenv.cfg") for file in files if file.name.endswith("/pyvenv.cfg")}
     own = [file for file in files if not file.skipped and not environments.intersection(_folders(file.name))]
     return sorted(own, key=lambda file: (file.name.count("/"), file.name))
+
+
+def _named(label: str, files: list[File], only: str | None) -> list[File]:
+    """The file that was asked for by name; where there is none, the zips in which it may be."""
+    if only is None:
+        return files
+    wanted = PurePosixPath(only).parts
+    named = [file for file in files if PurePosixPath(file.name).parts[-len(wanted) :] == wanted]
+    if left := named[:1] or [file for file in files if file.suffix == ".zip"]:
+        return left
+    names = clean(", ".join(file.name for file in files[:3]), 200) or "nothing"
+    raise NotGradable(f"{label} holds no {label_of(only)}, which was asked for; found: {names}.")
 
 
 def _folders(name: str) -> Iterator[str]:
