@@ -608,10 +608,9 @@ model = nn.Sequential(
     nn.Linear(width, 1)
 )
 
+# %% tags=["demonstration"]
 log = []
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 150, log=log)
-
-# %% tags=["demonstration"]
 show_training(model, log, evaluated_x, evaluated_pred, "trained")
 
 # %% [markdown]
@@ -902,7 +901,7 @@ show_flow(flows)
 # %% [markdown]
 # Now train it. Its linearization before training is kept for comparison.
 
-# %%
+# %% tags=["demonstration"]
 log = []
 small_before = svd_local_linearization(model)
 model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 250, log=log)
@@ -1141,7 +1140,7 @@ draw_function(ax, ood_train_x, ood_train_y)
 legend(ax)
 show(figure, "The new training points, for x below 0.4 only, and the true function for all x")
 
-# %%
+# %% tags=["demonstration"]
 log = []
 np.random.seed(600)
 torch.manual_seed(600)
@@ -1255,7 +1254,7 @@ show_valley(dict(zip(inits, zip(before, losses))))
 # A scale picked by hand can sit in the valley, too: which one does? Why learn a rule, then? Such a scale fits the network that it
 # was found for:
 
-# %% jupyter={"source_hidden": true}
+# %% tags=["demonstration"] jupyter={"source_hidden": true}
 # Nothing to do here: how large the output of untrained networks is, over width and depth.
 def output_size(init, width, depth, runs=16):
     """Median size of the output for the input 1, over random networks with `depth` hidden layers."""

@@ -15,6 +15,7 @@ import torch
 
 _entropy = _random.Random(0)  # not `random.Random`, which a cell may replace
 _seed_of_instance = random.Random.seed
+_generator = torch.default_generator  # torch.manual_seed looks for GPUs, which takes longer than a network
 
 
 def install() -> None:
@@ -32,7 +33,7 @@ def seed_all(seed: int) -> None:
     _entropy.seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    _generator.manual_seed(seed)
 
 
 def _urandom(size: int) -> bytes:

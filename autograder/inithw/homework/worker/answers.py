@@ -27,7 +27,7 @@ _TEXT_LIMIT = 100_000
 # As torch defines them: a cell may put something else in their place.
 _Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
 
-for _name in ("torch.func", "torch.optim"):  # what notebooks of this homework import besides
+for _name in ("torch.func", "torch.optim", "torch._dynamo"):  # what notebooks of this homework import besides
     importlib.import_module(_name)
 
 
