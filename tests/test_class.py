@@ -562,7 +562,8 @@ def test_labelled_answers_get_their_declared_points_through_a_platforms_export(i
     exports.roster(tmp_path / "students.csv", people)
     code, _, errors = inithw("grade", exports.zipped(tmp_path / "class"), "--out", "out", "--roster", "students.csv")
     assert code == 0, errors
-    found = {name: {item: float(row[item]) for item in points[name]} for name, row in table().items()}
+    rows = {row["login"]: row for row in table().values()}
+    found = {login: {item: float(row[item]) for item in points[login]} for login, row in rows.items()}
     assert found == points
 
 

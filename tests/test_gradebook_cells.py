@@ -3,18 +3,18 @@
 import csv
 import io
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inithw.engine.course.cells import Sheet
 
-CELLS = st.text(st.sampled_from('ab ,;"\t\r\nÄ=0.5\ufeff\0'), max_size=6)
+CELLS = st.text(st.sampled_from('ab ,;"\t\r\nÄ=0.5\ufeff'), max_size=6)
 
 
 @st.composite
 def files(draw):
     """A CSV file as some program might write it, and how."""
     columns = draw(st.integers(2, 5))
-    rows = draw(st.lists(st.lists(CELLS, min_size=columns, max_size=columns), min_size=1, max_size=5))
+    rows = draw(st.lists(st.lists(CELLS, min_size=columns, max_size=columns), min_size=2, max_size=5))
     style = {
         "delimiter": draw(st.sampled_from(",;\t")),
         "quoting": draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
@@ -24,21 +24,19 @@ def files(draw):
     rows[0] = [f"h{place}" for place in range(columns)]
     csv.writer(text, **style).writerows(rows)
     data = text.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])))
-    return rows, style, data[: len(data) - draw(st.integers(0, 1)) * (b"\0" not in data)]
+    return style, data[: len(data) - draw(st.integers(0, 1)) * (b"\0" not in data)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(files(), st.data())
 def test_cells_are_those_of_the_standard_reader_and_all_but_one_keep_their_bytes(file, data):
-    rows, style, content = file
+    style, content = file
     sheet = Sheet.read(content)
     assert sheet.data() == content, "nothing changed"
     text = sheet.text.removeprefix("\ufeff")
     expected = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=style["delimiter"]) if row]
     found = [sheet.values(row) for row in range(len(sheet.rows))]
-    assume(all("\0" not in "".join(row) for row in rows))
     assert [row for row in found if row != [""]] == expected
-    assume(len(sheet.rows) > 1)
     row = data.draw(st.integers(1, len(sheet.rows) - 1))
     column = data.draw(st.integers(0, len(sheet.rows[row]) - 1))
     value = data.draw(st.sampled_from(["9.5", "", "a,b", 'say "so"', "two\nlines", "8,5"]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,17 @@ def canvas_one(path: Path, shown: str) -> HandIn | None:
 
 def moodle(folder: Path, shown: str) -> list[HandIn]:
     """Read folders `name_number_assignsubmission_file_`, or files with that before their names."""
-    return _grouped(moodle_one(folder / name, f"{shown}/{name}") for name in entries(folder))
+    grouped = _grouped(moodle_one(folder / name, f"{shown}/{name}") for name in entries(folder))
+    return [replace(one, candidates=_handed_in(one.candidates)) for one in grouped]
+
+
+def _handed_in(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Without the text that Moodle keeps beside every file, unless there is nothing else."""
+    return tuple(one for one in candidates if not _typed_in(one)) or candidates
+
+
+def _typed_in(candidate: Candidate) -> bool:
+    return "_onlinetext" in candidate.path.name
 
 
 def moodle_one(path: Path, shown: str) -> HandIn | None:
@@ -197,8 +208,7 @@ def together(group: Sequence[HandIn]) -> HandIn:
 def _precedence(candidate: Candidate) -> tuple[int, str, int, int, str]:
     suffix = candidate.path.suffix.lower()
     folder = suffix not in (".ipynb", ".zip", ".py") and candidate.path.is_dir()
-    typed_in = "_onlinetext" in candidate.path.name
-    kind = 0 if typed_in else 2 if suffix in _CODE or folder else 1 if suffix == ".py" else 0
+    kind = 0 if _typed_in(candidate) else 2 if suffix in _CODE or folder else 1 if suffix == ".py" else 0
     number = int(candidate.submission_id) if candidate.submission_id.isdecimal() else 0
     return kind, candidate.submitted_at, candidate.attempt or 0, number, candidate.shown
 

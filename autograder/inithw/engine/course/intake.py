@@ -202,7 +202,7 @@ def _read(folder: Path, shown: str, kind: str, preferred: str) -> list[HandIn]:
 
 def _left_aside(folder: Path, inside: Sequence[HandIn]) -> list[str]:
     used = {candidate.path.name for hand_in in inside for candidate in hand_in.candidates}
-    rest = [name for name in exports.entries(folder) if name not in used]
+    rest = [name for name in exports.entries(folder) if name not in used and "_onlinetext" not in name]
     if not rest:
         return []
     listed = ", ".join(rest[:5]) + (f" and {len(rest) - 5} more" if len(rest) > 5 else "")
