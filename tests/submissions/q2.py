@@ -139,7 +139,7 @@ PRINTED = {
     "sys.stdout.write": printing('sys.stdout.write(f"{name} {gnorm:.6f}\\n")'),
     "display": printing('from IPython.display import display\n                display(f"{name} {gnorm:.6f}")'),
     "logging": printing('import logging\n                logging.warning("%s %.6f", name, gnorm)'),
-    "tqdm.write": printing('tqdm.write(f"{name} {gnorm:.6f}")'),
+    "tqdm.write": printing('from tqdm.auto import tqdm; tqdm.write(f"{name} {gnorm:.6f}")'),
     "a decimal comma": printing('print(name, f"{gnorm:.5f}".replace(".", ","))'),
     "a decimal comma, scientific": printing('print(name, f"{gnorm:.6e}".replace(".", ","))'),
     "German thousands": printing('print(name, f"{gnorm:,.3f}".replace(",", "_").replace(".", ",").replace("_", "."))'),

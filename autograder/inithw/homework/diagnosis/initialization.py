@@ -156,7 +156,7 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
         return MISTAKES["q3.identity"]
     if has_no_fresh_networks(seen):
         return MISTAKES["q3.fixed_weights"]
-    if _layers_are_copies(seen) and _lost(seen, "draw_correlation") and _come_back(seen, same_spectrum=True):
+    if _layers_are_equal(init):
         return MISTAKES["q3.seeded"]
     # Before the offset: the mean of a few different weights is far from zero by chance.
     if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
@@ -221,7 +221,14 @@ def _come_back(seen: Measured, *, same_spectrum: bool = False) -> bool:
 
 
 def _layers_are_copies(seen: Measured) -> bool:
-    return bool(np.median(seen.votes("layer_correlation")) > _COPIES)
+    """Also where there is no correlation, because all weights are equal."""
+    return not np.median(seen.votes("layer_correlation")) < _COPIES
+
+
+def _layers_are_equal(init: InitEvidence) -> bool:
+    """Whether in most networks two hidden layers got the very same weights."""
+    first, second = (init.networks[layer].weights for layer in SAME_SHAPE[:2])
+    return bool(2 * np.count_nonzero((first == second).all(axis=(1, 2))) >= len(first))
 
 
 def _law(seen: Measured, values: FloatArray, exponent: float) -> ScaleLaw:
