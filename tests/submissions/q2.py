@@ -465,7 +465,7 @@ Q2 = (
     ),
     Answer(
         "q2 an object that shows itself as 0e9",
-        q2="class Norm:\n    def __repr__(self):\n        return '0e9'\ngnorm = Norm()",
+        q2="class Norm:\n    def __format__(self, _spec):\n        return '0e9'\ngnorm = Norm()",
         lost=dict.fromkeys(NORMS, "q2.hard_coded"),
     ),
     wrong("always zero", "gnorm = 0.0", "q2.hard_coded"),
