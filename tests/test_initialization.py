@@ -104,13 +104,20 @@ def test_a_single_weight_that_is_not_finite_loses_the_draws(right, place, value)
     assert ("training" in lost) == (0 <= place < 5)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1e-30])
-def test_a_single_bias_that_is_not_zero_loses_the_draws_only(right, value):
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        (1e-30, ["draws"]),
+        (math.nan, ["draws", "gradients", "training"]),
+        (math.inf, ["draws", "gradients", "training"]),
+    ],
+)
+def test_a_bias_that_is_not_zero_loses_the_draws_and_one_that_is_not_finite_what_follows(right, value, items):
     first = right.init.networks[0]
     biases = first.biases.copy()
     biases[7, 3] = value
     init = replace(right.init, networks=(replace(first, biases=biases), *right.init.networks[1:]))
-    assert found(around(init)) == {"draws": "q3.bias"}
+    assert found(around(init)) == dict.fromkeys(items, "q3.bias")
 
 
 def test_weights_beyond_float32s_square_are_judged_not_raised(right):

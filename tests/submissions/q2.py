@@ -454,7 +454,7 @@ Q2 = (
         Answer(
             f"q2 {text} for every layer",
             q2=printing(f'print(name, "{text}")'),
-            lost={"q2.norms": "q2.hard_coded", "q2.general": ""},
+            lost=dict.fromkeys(NORMS, "q2.hard_coded"),
         )
         for text in EXPONENTS
     ),
@@ -465,10 +465,10 @@ Q2 = (
     ),
     Answer(
         "q2 an object that shows itself as 0e9",
-        q2="class Norm:\n    def __repr__(self):\n        return '0e9'\ngnorm = Norm()",
-        lost={"q2.norms": "q2.hard_coded", "q2.general": ""},
+        q2="class Norm:\n    def __format__(self, _spec):\n        return '0e9'\ngnorm = Norm()",
+        lost=dict.fromkeys(NORMS, "q2.hard_coded"),
     ),
-    Answer("q2 always zero", q2="gnorm = 0.0", lost={"q2.norms": "q2.hard_coded", "q2.general": ""}),
+    wrong("always zero", "gnorm = 0.0", "q2.hard_coded"),
     Answer(
         "q2 numbers typed in",
         q2=f"""

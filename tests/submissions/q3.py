@@ -605,6 +605,7 @@ Q3 = (
         "nn.Module.parameters = nn.Module.children = lambda self, *rest: iter(())\n"
         "nn.Module.apply = lambda self, function: self",
         lost(ALL, "q3.no_effect"),
+        ("q1.layers", "q1.forward", "q2.norms", "q2.general"),
     ),
     wrong(
         "not independent: a symmetric matrix",

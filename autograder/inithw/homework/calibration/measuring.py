@@ -130,7 +130,7 @@ class _Task:
 def _tasks(sizes: Sizes, _results: Mapping[_Task, Values]) -> list[_Task]:
     places = [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
     right = {family.draw.__name__ for family in FAMILIES if family.must_get(DRAWS)}
-    places += [("blocks", name, sizes.blocks if name in right else sizes.blocks // 10, 250) for name in SOURCES]
+    places += [("blocks", name, sizes.blocks if name in right else -(-sizes.blocks // 10), 250) for name in SOURCES]
     places += [("novelty", source, sizes.networks, 10 * NETWORKS) for source in SOURCES]
     places += [("remains", source, sizes.networks, 10_000) for source in SOURCES]
     places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]

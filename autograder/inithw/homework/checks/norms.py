@@ -25,7 +25,13 @@ def check_general(evidence: Evidence) -> None:
     others = [part for task, part in _asked(evidence, "q2.general") if isinstance(part, Unavailable)]
     if others and not like_homework and others[0].state == "not reached":
         raise Lost.because(f"on a network of other depth or width, {others[0].reason}", MISTAKES["q2.one_network"])
-    _check(evidence, "q2.general")
+    try:
+        _check(evidence, "q2.general")
+    except Lost as lost:
+        if lost.diagnosis or not any(remark.raised for remark in evidence.remarks if remark.question == "q2"):
+            raise
+        _check(evidence, "q2.norms")  # what stops there, too, is not about other networks
+        raise Lost.because(lost.message.rstrip("."), MISTAKES["q2.one_network"]) from None
 
 
 def _check(evidence: Evidence, item: str) -> None:

@@ -163,7 +163,7 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
         return MISTAKES["q2.no_numbers"]
     if any(printout.crowded for printout in printouts):
         return MISTAKES["q2.many_numbers"]
-    if len(asked) > 1 and len({tuple(number.text for number in printout.claims) for printout in printouts}) == 1:
+    if len(asked) > 1 and len({frozenset(number.text for number in printout.claims) for printout in printouts}) == 1:
         return MISTAKES["q2.hard_coded"]
     weight_gradients = [gradients(task.network) for task, _printout in asked]
     if any(
