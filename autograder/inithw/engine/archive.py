@@ -16,7 +16,7 @@ from inithw.engine.files import replace_file
 from inithw.engine.homework import Homework
 from inithw.engine.records import CellRun, Evidence, Unavailable
 
-_VERSION = 2
+_VERSION = 3
 
 
 class ArchiveError(Exception):
