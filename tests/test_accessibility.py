@@ -11,6 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = nbformat.read(ROOT / "assignment/homework.ipynb", as_version=4)
 DOCUMENTS = {

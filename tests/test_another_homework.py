@@ -12,6 +12,8 @@ from inithw.engine.report.json_line import to_json
 from tests.another_homework.definition import HOMEWORK
 from tests.rights import unless_closed
 
+pytestmark = pytest.mark.slow
+
 SKELETON = """
 # %%
 import numpy as np

@@ -8,7 +8,7 @@ from tests.attacks import ATTACKS
 from tests.attacks.__main__ import SETTINGS, claimed, try_in
 from tests.rights import needs_other_users
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")]
 SAMPLE = [attack.name for attack in ATTACKS if attack.telling]
 EMULATED = [setting for setting in SETTINGS if setting != "as it is"]
 

@@ -24,7 +24,7 @@ from tests.another_homework.definition import HOMEWORK
 from tests.exports import FORMS
 from tests.rights import unless_closed
 
-pytestmark = unless_closed
+pytestmark = [pytest.mark.slow, unless_closed]
 
 
 @pytest.fixture

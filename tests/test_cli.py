@@ -18,6 +18,8 @@ from inithw.homework.rubric import POINTS
 
 from tests.parts import project_copy
 
+pytestmark = pytest.mark.slow
+
 INITHW = [sys.executable, "-m", "inithw.cli"]
 
 

@@ -12,6 +12,8 @@ from tests.parts import grader
 from tests.submissions import ANSWERS, packed, write_answer
 from tests.submissions.answer import REFERENCE
 
+pytestmark = pytest.mark.slow
+
 PACKED = packed(ANSWERS)
 KEY = b"corpus"
 NEAR_A_THRESHOLD = (

@@ -23,6 +23,8 @@ from inithw.release.verification import SKELETON
 from tests.submissions import write_answer
 from tests.submissions.elsewhere import DTYPES, ELSEWHERE, FAILING, HELPERS, IPYTHON, PACKAGES, WRITTEN
 
+pytestmark = pytest.mark.slow
+
 SETUP = """import functools
 import numpy as np, torch, torch.nn as nn
 np.random.seed(10)

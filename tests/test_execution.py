@@ -11,6 +11,8 @@ from inithw.engine.records import Cell, Limits, Submission, Unavailable
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
 
+pytestmark = pytest.mark.slow
+
 SETUP = """
 import functools
 import numpy as np, torch, torch.nn as nn

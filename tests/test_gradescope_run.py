@@ -28,7 +28,7 @@ VALID = Draft202012Validator(json.loads((Path(__file__).parent / "gradescope_res
 READABLE_PYTHON = next(path for path in ("/usr/bin/python3", sys.executable) if Path(path).exists())
 NO_OTHER_INDEX = {name: "" for name in os.environ if name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's images are Linux")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's images are Linux")]
 as_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="Gradescope runs it as root")
 
 

@@ -22,6 +22,8 @@ from inithw.homework.reference import data
 from nbclient import NotebookClient
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 NORMS = [  # of the seed homework at +-0.03, at +-3, and solved with He's uniform initialization
     [9.4e-7, 1.06e-6, 8.3e-7, 1.33e-6, 8.7e-7],

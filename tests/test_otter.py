@@ -23,6 +23,8 @@ from tests.otter_commands import OURS, ROOT, generate, otter, run
 from tests.parts import grader
 from tests.submissions.answer import Answer, write_answer
 
+pytestmark = pytest.mark.slow
+
 REFERENCE, SKELETON = ROOT / "solutions/homework.ipynb", ROOT / "assignment/homework.ipynb"
 ANSWERS = (
     Answer("spectral norm and He", q2="gnorm = torch.linalg.matrix_norm(param.grad, 2)"),

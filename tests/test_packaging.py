@@ -16,6 +16,8 @@ import pytest
 from inithw.engine.settings import KEY_FILE, ConfigError
 from inithw.release.packaging import PackagingError, handout_files, locked, make_dist
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 PARTS = (
     *("assignment", "autograder", "solutions", "constraints.txt", "otter_config.json", "pyproject.toml"),

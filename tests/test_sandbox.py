@@ -23,6 +23,8 @@ from inithw.homework.definition import HOMEWORK
 from tests.parts import grader
 from tests.rights import ROOT, needs_other_users, unless_closed
 
+pytestmark = pytest.mark.slow
+
 
 def deep(folder: Path, levels: int, name: str) -> None:
     """Make folders within folders: deeper than any path can name, without leaving this process's own folder."""

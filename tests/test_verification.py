@@ -4,6 +4,7 @@ import dataclasses
 import io
 from types import SimpleNamespace
 
+import pytest
 from inithw.engine.settings import Settings
 from inithw.homework.rubric import POINTS
 from inithw.release import verification
@@ -12,6 +13,8 @@ from rich.console import Console
 from tests import submissions
 from tests.attacks import ATTACKS, proving_ground
 from tests.parts import grade_of, item_score
+
+pytestmark = pytest.mark.slow
 
 RIGHT = next(answer for answer in submissions.ANSWERS if answer.q2 and not answer.lost and not answer.transform)
 WRONG = next(answer for answer in submissions.ANSWERS if "q2.spectral" in answer.lost.values())

@@ -27,7 +27,7 @@ from rich.console import Console
 
 from tests.rights import ROOT, needs_other_users, unless_closed
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="walls are Linux's")]
 
 UID = 64321
 READABLE = ("/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix, "/proc/self", "/proc/cpuinfo", "/dev/urandom")

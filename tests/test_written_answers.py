@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "solutions/written-answers.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (W\d+)\b[^\n]*\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))
