@@ -395,7 +395,7 @@ WHOLE_NOTEBOOKS = (
     right("data cell deleted", deleted(lambda s: "train_x = np.random.uniform" not in s)),
     right("the shallow network deleted", deleted(lambda s: "nn.Linear(width, 1)\n)" not in s)),
     right("a given function turned to markdown", turned_to_markdown("def train_model")),
-    right("a figure turned to markdown", turned_to_markdown("figure, axes = plt.subplots(figsize=(8, 3.4)")),
+    right("a figure turned to markdown", turned_to_markdown("figure, ax = subplots(2.5, width=7")),
     wrong("q1 turned to markdown", turned_to_markdown(Q1_CELL), NOT_Q1),
     wrong("q2 turned to markdown", turned_to_markdown(Q2_CELL), items("q2", "not answered")),
     wrong("q3 turned to markdown", turned_to_markdown(Q3_CELL), items("q3", "not answered")),
@@ -487,7 +487,7 @@ WHOLE_NOTEBOOKS = (
     ),
     right(
         "a class instead of the given function",
-        replaced(("class LocalChecks:", "class Checks:"), ("grader = LocalChecks()", "grader = None")),
+        replaced(("class NotAnswered(NotImplementedError):", "class NotAnswered(RuntimeError):")),
     ),
     right(
         "an import deleted and done later",
@@ -540,7 +540,9 @@ WHOLE_NOTEBOOKS = (
     ),
     right(
         "%%time on the answers",
-        replaced(("width = 20\n\nmodel", "%%time\nwidth = 20\n\nmodel"), (Q2_CELL, "%%time\ndef print_gnorms")),
+        replaced(
+            ("width = 20\nmodel = None", "%%time\nwidth = 20\nmodel = None"), (Q2_CELL, "%%time\ndef print_gnorms")
+        ),
     ),
     right(
         "%%capture on the answers",
@@ -552,7 +554,7 @@ WHOLE_NOTEBOOKS = (
     ),
     right(
         "%time on the calls",
-        replaced(("gnorms_small = print_gnorms(model)", "%time gnorms_small = print_gnorms(model)")),
+        replaced(("print_gnorms(model);", "%time print_gnorms(model)")),
     ),
     right("help with a question mark", above(Q3_CELL, "nn.init.kaiming_normal_?", "?nn.Linear", "%whos")),
     right("an unknown magic", first("%load_ext tensorboard\n%tensorboard --logdir runs", "%%sql\nselect 1")),
