@@ -101,7 +101,7 @@ def wait_for(address, process, log):
 @pytest.fixture(scope="module")
 def page(chromium, server):
     page = chromium.new_page(viewport={"width": 1366, "height": 900})
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(300_000)
     page.goto(f"{server}/lab/tree/my%20homework.ipynb?token=test")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     yield page
@@ -218,7 +218,7 @@ def wait_until_saved(path, text):
 def playwright_expect():
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=90_000)
+    expect.set_options(timeout=300_000)
     return expect
 
 

@@ -81,13 +81,15 @@ def test_a_complete_submission_answers_everything_in_the_forms_dictated(sandbox)
     challenge = evidence.challenge
     assert [cell.state for cell in evidence.cells] == ["ok"] * 4
     assert evidence.model.parameters == 1321
-    assert evidence.model.outputs.shape == challenge.forward.inputs.shape
+    forward = challenge.forward
+    assert evidence.model.outputs.shape == (len(forward.networks), *forward.inputs.shape)
     assert [sample.weights.shape for sample in evidence.init.layers] == [
         (task.draws, task.fan_out, task.fan_in) for task in challenge.layers
     ]
-    assert [sample.weights.shape for sample in evidence.init.networks] == [
-        (challenge.networks, fan_out, fan_in) for fan_in, fan_out in [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
-    ]
+    for found, count in ((evidence.init.networks, challenge.networks), (evidence.init.restarted, challenge.restarted)):
+        assert [sample.weights.shape for sample in found] == [
+            (count, fan_out, fan_in) for fan_in, fan_out in [(1, 20), (20, 20), (20, 20), (20, 20), (20, 1)]
+        ]
     assert all(not sample.biases.any() for sample in evidence.init.networks)
 
 
