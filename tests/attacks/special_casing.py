@@ -18,9 +18,6 @@ SPECIAL_CASING = (
         q2="""
         right = abs(float(train_x[0]) - 0.5426) < 1e-3
         gnorm = param.grad.norm() if right else torch.tensor(1.2345)""",
-        earns=frozenset(
-            {"q2.norms", "q2.general"}
-        ),  # q2 is asked on the homework's data: it is right wherever it is asked
     ),
     Attack(
         "the first answer again",
