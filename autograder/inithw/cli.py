@@ -63,6 +63,13 @@ _DETAILED = 3  # up to so many submissions are shown item by item
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _REFRESH = 10.0  # seconds after which grades.csv is made anew while a class is graded
 
+_Gradebook = Annotated[
+    Path | None, typer.Option(help="Gradebook that Canvas, Moodle or nbgrader exported: a filled copy is written.")
+]
+_Column = Annotated[
+    str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
+]
+
 
 class Stop(Exception):
     """End the command with a line for the user and an exit code."""
@@ -147,13 +154,8 @@ def grade(
     roster: Annotated[
         Path | None, typer.Option(help="Class list (CSV): names students, and tells who handed in nothing.")
     ] = None,
-    gradebook: Annotated[
-        Path | None,
-        typer.Option(help="Gradebook that Canvas, Moodle or nbgrader exported: a filled copy is written."),
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
-    ] = None,
+    gradebook: _Gradebook = None,
+    column: _Column = None,
     regrade: Annotated[
         bool,
         typer.Option("--regrade", help="Go on where --out was graded by another key, version, rubric or limits."),
@@ -341,13 +343,8 @@ def rescore(
         bool, typer.Option("--write", "--yes", help="Let the new grades stand; without it, nothing is changed.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per student, one per line.")] = False,
-    gradebook: Annotated[
-        Path | None,
-        typer.Option(help="Gradebook that Canvas, Moodle or nbgrader exported: a filled copy is written."),
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
-    ] = None,
+    gradebook: _Gradebook = None,
+    column: _Column = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="How many records to score at once.")] = min(
         os.cpu_count() or 1, 8
     ),
