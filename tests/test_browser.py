@@ -183,6 +183,7 @@ def test_a_student_runs_answers_checks_and_hands_in(page, folder):
         "images => images.map(image => image.clientWidth / image.naturalWidth)"
     )
     page.set_viewport_size({"width": 1366, "height": 900})
+    page.wait_for_function("() => document.querySelector('.jp-NotebookPanel').clientHeight > 600")  # laid out anew
     assert all(2 * ratio * 10 * 80 / 72 > 9.99 for ratio in shown), "text of 10 points at 80 pixels an inch"
     height, window = page.evaluate(
         "() => { const panel = [...document.querySelectorAll('.jp-WindowedPanel-outer')]"

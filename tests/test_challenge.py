@@ -11,7 +11,7 @@ from inithw.engine.records import Submission
 from inithw.homework import challenge as module_under_test
 from inithw.homework.challenge import LARGEST_NORM, MOST_TRIES, SMALLEST_NORM, ChallengeError, draw_challenge
 from inithw.homework.reference import norms
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
+from inithw.homework.reference.data import TRAIN_X
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius
 
@@ -53,8 +53,8 @@ def torch_norms(task):
             layers[-2].weight.copy_(torch.from_numpy(task.network.weights[k]))
             layers[-2].bias.copy_(torch.from_numpy(task.network.biases[k]))
     network = torch.nn.Sequential(*layers[:-1])
-    outputs = network(torch.from_numpy(TRAIN_X).float().unsqueeze(-1)).view(-1)
-    torch.nn.functional.mse_loss(outputs, torch.from_numpy(TRAIN_Y).float()).backward()
+    outputs = network(torch.from_numpy(task.x).float().unsqueeze(-1)).view(-1)
+    torch.nn.functional.mse_loss(outputs, torch.from_numpy(task.y).float()).backward()
     return [p.grad for name, p in network.named_parameters() if name.endswith("weight")]
 
 
@@ -63,7 +63,7 @@ def test_in_float32_the_norms_come_out_to_four_digits_and_wrong_ones_clearly_dif
     for task in draw(key).norms:
         matrices = torch_norms(task)
         norms = np.array([float(g.norm()) for g in matrices])
-        right = frobenius(gradients(task.network))
+        right = frobenius(gradients(task.network, task.x, task.y))
         np.testing.assert_allclose(norms, right, rtol=1e-4)
         assert norms.min() >= SMALLEST_NORM * 0.999
         assert norms.max() <= LARGEST_NORM * 1.001
@@ -77,9 +77,9 @@ def tries(monkeypatch):
     """Networks drawn for q2."""
     drawn, real = [], module_under_test._draw_rugged
 
-    def counted(random, widths):
+    def counted(random, widths, x, y):
         drawn.append(widths)
-        return real(random, widths)
+        return real(random, widths, x, y)
 
     monkeypatch.setattr(module_under_test, "_draw_rugged", counted)
     return drawn
@@ -117,7 +117,7 @@ def test_a_quantity_that_no_network_tells_apart_is_named_instead_of_drawing_for_
 
 def test_no_preactivation_is_so_close_to_zero_that_float32_takes_the_other_side():
     for task in draw().norms:
-        activations = TRAIN_X[:, None]
+        activations = np.concatenate([task.x, TRAIN_X])[:, None]  # both count
         for weights, bias in zip(task.network.weights[:-1], task.network.biases[:-1], strict=True):
             preactivations = activations @ weights.T.astype(float) + bias
             terms = np.abs(activations) @ np.abs(weights.T.astype(float)) + np.abs(bias)

@@ -8,7 +8,6 @@ from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.checks import check_general, check_norms
 from inithw.homework.records import Evidence
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
 OPEN = Unavailable("not answered", "print_gnorms still holds the open TODO")
@@ -19,10 +18,10 @@ def torch_gradients(task):
     """The oracle: the network in torch, float64, differentiated by autograd; weight and bias gradients in turn."""
     weights = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.weights]
     biases = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.biases]
-    hidden = torch.tensor(TRAIN_X).double().unsqueeze(1)
+    hidden = torch.tensor(task.x).double().unsqueeze(1)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         hidden = torch.nn.functional.linear(hidden if k == 0 else torch.relu(hidden), weight, bias)
-    torch.nn.functional.mse_loss(hidden.squeeze(1), torch.tensor(TRAIN_Y).double()).backward()
+    torch.nn.functional.mse_loss(hidden.squeeze(1), torch.tensor(task.y).double()).backward()
     return [weight.grad for weight in weights], [bias.grad for bias in biases]
 
 

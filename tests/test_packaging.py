@@ -14,7 +14,9 @@ from pathlib import Path
 import jupytext
 import pytest
 from inithw.engine.settings import KEY_FILE, ConfigError
+from inithw.homework.definition import FACTS, HOMEWORK
 from inithw.release.packaging import PackagingError, handout_files, locked, make_dist
+from inithw.release.pages import facts, fill
 
 pytestmark = pytest.mark.slow
 
@@ -132,9 +134,9 @@ def test_students_get_the_handout_as_it_is_in_the_project(dist):
 
 def code_answers():
     """Lines of the reference's answers that say something."""
-    source = jupytext.read(ROOT / "solutions" / "homework.py")
+    source = fill((ROOT / "solutions" / "homework.py").read_text(), facts(HOMEWORK, FACTS))
     inside = False
-    for cell in source.cells:
+    for cell in jupytext.reads(source, fmt="py:percent").cells:
         for line in cell.source.splitlines():
             if "BEGIN SOLUTION" in line or "END SOLUTION" in line:
                 inside = "BEGIN" in line

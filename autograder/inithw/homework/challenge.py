@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from inithw.engine.records import FloatArray, Submission
 from inithw.engine.settings import ProjectError
 from inithw.homework.asked import BLOCKS, NETWORKS, RESTARTED, draw_layers_of_a_block
 from inithw.homework.records import Challenge, ForwardTask, Network, NormsTask
-from inithw.homework.reference.data import TRAIN_X
+from inithw.homework.reference.data import TRAIN_N, TRAIN_X, TRAIN_Y
 from inithw.homework.reference.network import WIDTHS, forward, gradients
 from inithw.homework.reference.norms import TOLD_APART, frobenius, wrong_norms
 from inithw.homework.thresholds import thresholds
@@ -26,7 +27,7 @@ WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 2.0), (5.0, 50.0))
 """Ranges of what the weights for q1 are multiplied by: an activation that is right for large numbers only shows."""
 
 NETWORKS_LIKE_THE_HOMEWORKS = 3
-OTHER_DEPTHS = (2, 4, 6)
+OTHER_DEPTHS = (4, 6, 2)
 """Numbers of linear layers for `q2.general`."""
 NARROWEST, WIDEST = 3, 40
 GAIN = 1.5
@@ -67,12 +68,14 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
         return np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
 
     # Only `random()` is used below: its values are exact, alike on every platform and NumPy version.
-    norms, general, layers = stream("q2.norms"), stream("q2.general"), stream("q3.layers")
+    general, layers = stream("q2.general"), stream("q3.layers")
     return Challenge(
         forward=_draw_forward(stream("q1.forward")),
         norms=(
-            *(_draw_norms(norms, "q2.norms", WIDTHS) for _ in range(NETWORKS_LIKE_THE_HOMEWORKS)),
-            *(_draw_norms(general, "q2.general", _draw_widths(general, depth)) for depth in OTHER_DEPTHS),
+            *_draw_tasks(stream("q2.norms"), "q2.norms", [WIDTHS] * NETWORKS_LIKE_THE_HOMEWORKS),
+            *_draw_tasks(
+                general := stream("q2.general"), "q2.general", [_draw_widths(general, d) for d in OTHER_DEPTHS]
+            ),
         ),
         layers=tuple(task for _ in range(BLOCKS) for task in draw_layers_of_a_block(layers)),
         networks=NETWORKS,
@@ -120,28 +123,38 @@ def _draw_widths(random: np.random.Generator, depth: int) -> tuple[int, ...]:
     return (1, *hidden, 1)
 
 
-def _draw_norms(random: np.random.Generator, item: str, widths: tuple[int, ...]) -> NormsTask:
+def _draw_tasks(random: np.random.Generator, item: str, shapes: list[tuple[int, ...]]) -> Iterator[NormsTask]:
+    """Networks of given widths, the last on other training data: what is right on the homework's only shows."""
+    for widths in shapes[:-1]:
+        yield _draw_norms(random, item, widths, TRAIN_X, TRAIN_Y)
+    yield _draw_norms(random, item, shapes[-1], _float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N)))
+
+
+def _draw_norms(
+    random: np.random.Generator, item: str, widths: tuple[int, ...], x: FloatArray, y: FloatArray
+) -> NormsTask:
     """Draw until every wrong norm that can come close to the right one differs clearly from it.
 
     Raises:
         ChallengeError: That never happened.
     """
     for _ in range(MOST_TRIES):
-        network = _draw_rugged(random, widths)
-        unclear = _unclear(network)
+        task = NormsTask(item, _draw_rugged(random, widths, x, y), x, y)
+        unclear = _unclear(task)
         if not unclear:
-            return NormsTask(item, network)
+            return task
     raise ChallengeError(
         f"none of {MOST_TRIES} networks of widths {'-'.join(map(str, widths))} tells the right gradient norms from "
         f"{unclear}: see {__name__}"
     )
 
 
-def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Network:
+def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...], x: FloatArray, y: FloatArray) -> Network:
     """A network whose function is large, centred and full of kinks: gradients are large and far from rank one."""
+    inputs = np.concatenate([x, TRAIN_X])  # of which the student's own tensors may hold copies
     weights: list[FloatArray] = []
     biases: list[FloatArray] = []
-    activations, size = TRAIN_X[:, None], 1.0
+    activations, size = inputs[:, None], 1.0
     for fan_in, fan_out in pairwise(widths):
         size *= GAIN
         matrix = _float32(_signed(random, fan_out, fan_in) * GAIN * math.sqrt(6 / fan_in))
@@ -155,7 +168,7 @@ def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...]) -> Networ
         biases.append(_float32(bias))
         activations = np.maximum(activations @ matrix.T + biases[-1], 0.0)
     # The gradient of a hidden layer grows with the square of the last one. (A dead network stays so, and is refused.)
-    norms = frobenius(gradients(_network(weights, biases)))
+    norms = frobenius(gradients(_network(weights, biases), x, y))
     if norms.all():
         factor = math.sqrt(TARGET_NORM / float(np.exp(np.log(norms).mean())))
         weights[-1], biases[-1] = weights[-1] * factor, biases[-1] * factor
@@ -166,7 +179,7 @@ def _off_kinks(inputs: FloatArray, weights: FloatArray, bias: FloatArray) -> Flo
     """Move the biases of hidden units a little, so that no preactivation is too close to zero.
 
     Args:
-        inputs: Of the layer, at all training points, shape (n, fan_in).
+        inputs: Of the layer, at all points of the data, shape (n, fan_in).
         weights: Shape (fan_out, fan_in).
         bias: Shape (fan_out,).
     """
@@ -181,9 +194,10 @@ def _off_kinks(inputs: FloatArray, weights: FloatArray, bias: FloatArray) -> Flo
     return moved
 
 
-def _unclear(network: Network) -> str:
-    """What the network does not tell from the right norms, or empty."""
-    weight_gradients = gradients(network)
+def _unclear(task: NormsTask) -> str:
+    """What the task does not tell from the right norms, or empty."""
+    network = task.network
+    weight_gradients = gradients(network, task.x, task.y)
     right = frobenius(weight_gradients)
     if not (right.min() >= SMALLEST_NORM and right.max() <= LARGEST_NORM):  # nor are they numbers of a dead network
         return f"rounded ones, as they lie between {right.min():.2g} and {right.max():.2g}"

@@ -48,15 +48,19 @@ class ForwardTask:
 
 @dataclass(frozen=True, slots=True)
 class NormsTask:
-    """Call `print_gnorms` on `network`, with the homework's training data.
+    """Call `print_gnorms` on `network`, with `x` and `y` in place of the homework's training data.
 
     Attributes:
         item: The rubric item that this network serves, `q2.norms` or `q2.general`.
         network: Any depth and width.
+        x: Training inputs, as many as the homework's, shape (n,): the homework's own, or others.
+        y: Training targets, shape (n,).
     """
 
     item: str
     network: Network
+    x: FloatArray
+    y: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
