@@ -18,7 +18,7 @@ from inithw.engine.submission import NotGradable
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
 
-from tests.parts import read_submission
+from tests.parts import read_submission, without_coverage
 
 ROOT = Path(__file__).parent.parent
 ITEMS = Path(__file__).parent / "otter"
@@ -101,8 +101,3 @@ def chromium():
         )
         yield browser
         browser.close()
-
-
-def without_coverage():
-    """Environment of a Jupyter that is not measured: there is nothing of ours in it, and measuring slows it down."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

@@ -55,6 +55,11 @@ def project_copy(folder: Path) -> Path:
 
 def run_in(project: Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run `python -m ARGUMENTS` with the package of a copy of the project, in its folder."""
-    environment = {**os.environ, "PYTHONPATH": str(project / "autograder")}
+    environment = {**without_coverage(), "PYTHONPATH": str(project / "autograder")}
     command = [sys.executable, "-m", *map(str, arguments)]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, **options)
+
+
+def without_coverage() -> dict[str, str]:
+    """Environment of a program that is not measured: a copy of the project, or a Jupyter, where nothing is ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

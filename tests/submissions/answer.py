@@ -13,6 +13,7 @@ from pathlib import Path
 from inithw.homework.rubric import POINTS
 
 Notebook = dict
+NAME = "homework.ipynb"
 REFERENCE = {
     "q1": """
         model = nn.Sequential(
@@ -71,6 +72,21 @@ class Answer:
         return re.sub(r"\W+", "-", self.name).strip("-").lower()[:150]
 
 
+@dataclass(frozen=True)
+class Insertion:
+    """A transform that only puts something into the notebook: what costs nothing alone costs nothing with others.
+
+    Attributes:
+        insert: Changes the notebook's dict in place.
+    """
+
+    insert: Callable[[Notebook], None]
+
+    def __call__(self, notebook: Notebook, folder: Path) -> Path:
+        self.insert(notebook)
+        return save(notebook, folder / NAME)
+
+
 def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
     """Write the submission into a folder of its own below `folder`; the path to grade."""
     notebook = filled(json.loads(skeleton.read_text(encoding="utf-8")), q1=answer.q1, q2=answer.q2, q3=answer.q3)
@@ -78,20 +94,31 @@ def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     if answer.transform is not None:
         return answer.transform(notebook, place)
-    return save(notebook, place / "homework.ipynb")
+    return save(notebook, place / NAME)
 
 
 def packed(answers: Sequence[Answer]) -> list[Answer]:
-    """The same answers in fewer notebooks: up to three in one, each to another question.
+    """The same answers in fewer notebooks: up to three in one, each to another question, or some insertions.
 
-    Questions are independent, so every label holds as before; that it does is part of what is tested. Answers that stop
-    with an error come together, because grading takes longest with them.
+    Questions are independent, and what is inserted costs nothing, so every label holds as before; that it does is part
+    of what is tested. Answers that stop with an error come together, because grading takes longest with them.
     """
-    alone = [answer for answer in answers if answer.transform is not None]
-    columns = [[answer for answer in answers if answer not in alone and answer.questions == (q,)] for q in REFERENCE]
+    insertions = [
+        answer
+        for answer in answers
+        if isinstance(answer.transform, Insertion) and answer == Answer(answer.name, transform=answer.transform)
+    ]
+    groups = max(1, len(insertions) // _INSERTIONS)
+    alone = [answer for answer in answers if answer.transform is not None and answer not in insertions]
+    rest = [answer for answer in answers if answer.transform is None]
+    columns = [[answer for answer in rest if answer.questions == (question,)] for question in REFERENCE]
     for column in columns:
         column.sort(key=lambda answer: "not reached" not in answer.lost.values())
-    return [_together(row) for row in itertools.zip_longest(*columns)] + alone
+    return [
+        *(_together(row) for row in itertools.zip_longest(*columns)),
+        *(_inserted(insertions[group::groups]) for group in range(groups)),
+        *alone,
+    ]
 
 
 def _together(answers: Sequence[Answer | None]) -> Answer:
@@ -102,6 +129,14 @@ def _together(answers: Sequence[Answer | None]) -> Answer:
         lost={item: label for answer in some for item, label in answer.lost.items()},
         measured=frozenset().union(*(answer.measured for answer in some)),
     )
+
+
+def _inserted(answers: Sequence[Answer]) -> Answer:
+    def insert(notebook: Notebook) -> None:
+        for answer in answers:
+            answer.transform.insert(notebook)
+
+    return Answer(" + ".join(answer.name for answer in answers), transform=Insertion(insert))
 
 
 def save(notebook: Notebook, path: Path) -> Path:
@@ -149,6 +184,8 @@ def _statements(function: str, stub: str) -> Callable[[str, str], str]:
     return put
 
 
+_INSERTIONS = 4
+"""So many in one notebook."""
 _PLACE = {
     "q1": _model,
     "q2": _statements("print_gnorms", 'gnorm = todo("q2")'),

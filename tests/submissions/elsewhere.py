@@ -4,10 +4,9 @@ import json
 import textwrap
 import zipfile
 
-from tests.submissions.answer import Answer, save, text
+from tests.submissions.answer import NAME, Answer, Insertion, save, text
 from tests.submissions.whole_notebooks import (
     DEEP,
-    NAME,
     Q1_CELL,
     Q2_CELL,
     Q3_CELL,
@@ -40,7 +39,7 @@ def within(words, statement, where):
         at = {"above": 0, "below": len(source), "between": source.find("\n\n") + 1}[where]
         cell["source"] = f"{source[:at]}\n{statement}\n{source[at:]}".strip("\n")
 
-    return edited(change)
+    return Insertion(change)
 
 
 def together(*changes):

@@ -10,9 +10,7 @@ import nbformat
 from inithw.homework.rubric import POINTS
 from nbconvert import PythonExporter
 
-from tests.submissions.answer import Answer, code_cells, save, text
-
-NAME = "homework.ipynb"
+from tests.submissions.answer import NAME, Answer, Insertion, code_cells, save, text
 
 
 def right(name, change, **answers):
@@ -62,12 +60,12 @@ def edited(change):
 
 def first(*sources):
     """New cells at the top."""
-    return edited(lambda notebook: notebook["cells"].__setitem__(slice(0, 0), [code(source) for source in sources]))
+    return Insertion(lambda notebook: notebook["cells"].__setitem__(slice(0, 0), [code(source) for source in sources]))
 
 
 def last(*sources):
     """New cells at the end."""
-    return edited(lambda notebook: notebook["cells"].extend(code(source) for source in sources))
+    return Insertion(lambda notebook: notebook["cells"].extend(code(source) for source in sources))
 
 
 def above(words, *sources):
@@ -77,7 +75,7 @@ def above(words, *sources):
         index = place(notebook, words)
         notebook["cells"][index:index] = [code(source) for source in sources]
 
-    return edited(change)
+    return Insertion(change)
 
 
 def replaced(*pairs):
