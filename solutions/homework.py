@@ -1289,6 +1289,7 @@ import re
 
 import nbformat
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 
 def write_page():
@@ -1299,18 +1300,33 @@ def write_page():
         return
     notebook = nbformat.read(saved, as_version=4)
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    missing = re.findall(r"\*Your answer to (W\d+) here\.\*", "".join(cell.source for cell in texts))
+    given = [cell.id.startswith(("text-", "code-")) for cell in notebook.cells] + [True]
+    missing = []
+    for k, cell in enumerate(notebook.cells):
+        empty = re.fullmatch(r"\s*\*Your answer to (W\d+) here\.\*\s*", cell.source)
+        if empty and given[k + 1]:  # else the answer is in a new cell below
+            missing.append(empty[1])
+        if given[k] and cell.cell_type == "code":
+            cell.metadata.tags = ["given"]
+    for cell in texts:
+        for name in re.findall(r"attachment:([^)\s\"]+)", cell.source):
+            if name not in cell.get("attachments", {}):
+                cell.source = cell.source.replace(f"attachment:{name}", name)
     with contextlib.suppress(ImportError):  # formulas that show without a connection
         from latex2mathml.converter import convert
 
         for cell in texts:
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
-    page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_notebook_node(notebook)
+    code = Config(TagRemovePreprocessor={"enabled": True, "remove_input_tags": ["given"]})
+    exporter = HTMLExporter(config=code, exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True)
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"path": "."}})
     page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100%; min-width: 0 !important }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")
     print(f"Wrote {target} from {saved} as last saved. Not answered: {', '.join(missing) or 'none'}.")
+    for name in re.findall(r'<img[^>]*src="(?!data:)([^"]+)', page):
+        print(f"The picture {name} is not in the page: insert it into the notebook anew.")
 
 
 write_page()

@@ -631,6 +631,42 @@ def test_the_written_part_becomes_a_page_with_answers_figures_and_formulas(execu
     assert not re.findall(r"\$[^$\n]*\\[^$\n]*\$", body), "and no TeX is left"
 
 
+def put_below(notebook, words, *cells):
+    """New cells below the one that holds `words`."""
+    (at,) = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "markdown" and words in cell.source]
+    notebook.cells[at + 1 : at + 1] = cells
+
+
+def test_answers_below_the_placeholder_or_in_a_code_cell_are_seen_and_pictures_are_in_the_page(executed, write_page):
+    folder, notebook = executed
+    answered = nbformat.from_dict(notebook)
+    for cell in answered.cells:
+        if cell.source == "*Your answer to W1 here.*":
+            cell.source += "\n\nAll five vanish. ![a](attachment:mine.png) ![b](attachment:gone.png)"
+            cell.attachments = {"mine.png": {"image/png": "iVBORw0KGgo="}}
+    put_below(
+        answered,
+        "Your answer to W2 here",
+        nbformat.v4.new_markdown_cell("It stays flat. ![c](local.png) ![d](away.png)"),
+    )
+    put_below(answered, "Your answer to W3 here", nbformat.v4.new_code_cell("# The features are constant."))
+    (folder / "local.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    nbformat.write(answered, folder / "my homework (2).ipynb")
+    message = said(write_page)
+    assert "Not answered: W4, W5" in message
+    assert [
+        name for name in ("mine.png", "gone.png", "local.png", "away.png") if f"picture {name} is not" in message
+    ] == [
+        "gone.png",
+        "away.png",
+    ]
+    text = (folder / "my homework (2).html").read_text("utf-8")
+    page = Page(text)
+    assert all(answer in page.text for answer in ("All five vanish.", "It stays flat.", "# The features are constant."))
+    assert text.count('src="data:image/png;base64,iVBORw0KGgo=') == 2
+    assert "import torch" not in page.text
+
+
 def test_the_page_waits_for_a_notebook_that_is_saved(write_page):
     write_page.__globals__["last_shown"] = time.time() + 60
     assert said(write_page).startswith("Save this notebook, then run this cell again.")
