@@ -423,6 +423,21 @@ def test_the_notebook_is_found_among_everything_else(write, pack):
 
 
 @both
+def test_helper_files_that_are_left_out_are_named(write, pack):
+    files = [
+        ("hw.ipynb", encoded(*ANSWERS)),
+        ("good.py", b"x = 1"),
+        ("big.py", b"#" * 200_001),
+        ("odd\u0301;.py", b"y = 2"),
+    ]
+    read = read_submission(pack(write, files))
+    assert [file.name for file in read.files] == ["good.py"]
+    (note,) = [note for note in read.notes if "can be imported" in note]
+    assert note.startswith("Not there when the code ran: big.py")
+    assert "(2 in all)" in note
+
+
+@both
 @pytest.mark.parametrize("name", ["hw.json", "hw.txt", "hw.py", "hw", "hw.ipynb.txt", "hw.ipynb (1)"])
 def test_a_notebook_of_another_name_is_found_when_there_is_no_ipynb(write, pack, name):
     files = [(name, encoded(*ANSWERS)), ("setup.py", b"x = 1"), ("readme.txt", b"import torch"), ("d.json", b"{}")]

@@ -208,7 +208,7 @@ class _Reader:
         if not found.codes:
             raise _nothing_found(label, files, own, found.failures)
         name, code = self._choose(label, found)
-        return replace(code, files=code.files or self._helpers(name, beside))
+        return code if code.files else self._with_helpers(code, name, beside)
 
     def _read(self, label: str, files: list[File], within: str, zips: int, most: int = _MOST_CANDIDATES) -> _Found:
         if len(files) > most:
@@ -264,26 +264,39 @@ class _Reader:
         of_homework, blank = code.is_of(self.homework), code.is_blank(self.homework)
         return (0 if of_homework and not blank else 2 if blank else 4) + (not code.notebook)
 
-    def _helpers(self, chosen: str, files: list[File]) -> tuple[HelperFile, ...]:
-        """The Python files beside the chosen one, as it would import them; the first of a name counts."""
+    def _with_helpers(self, code: _Code, chosen: str, files: list[File]) -> _Code:
+        """The code with the Python files beside it, as it would import them; the first of a name counts."""
         folder = chosen.rpartition("/")[0]
         helpers: dict[str, str] = {}
+        left_out: list[str] = []
         left = MAX_CODE
         for file in files:
             inside = not folder or file.name.startswith(folder + "/")
             name = file.name[len(folder) + 1 :] if folder and inside else file.name
             if file.suffix != ".py" or file.name == chosen or _is_test(file) or name in helpers:
                 continue
-            if len(helpers) == MAX_HELPERS or not _HELPER_NAME.fullmatch(name):
-                continue
-            try:
-                text = newlines(replace_surrogates(decoded(name, file.read(self.budget))))
-            except NotGradable:
-                continue
-            if len(text) <= min(MAX_HELPER, left) and "\0" not in text:
+            text = self._helper(file, name, left) if len(helpers) < MAX_HELPERS else None
+            if text is None:
+                left_out.append(label_of(name))
+            else:
                 helpers[name] = text
                 left -= len(text)
-        return tuple(HelperFile(name, text) for name, text in sorted(helpers.items()))
+        found = tuple(HelperFile(name, text) for name, text in sorted(helpers.items()))
+        note = (
+            f"Not there when the code ran: {clean(', '.join(left_out[:5]), 300)} ({len(left_out)} in all). Up to "
+            f"{MAX_HELPERS} Python files of {MAX_HELPER:,} characters, with plain names, can be imported."
+        )
+        return replace(code, files=found, notes=(*code.notes, note) if left_out else code.notes)
+
+    def _helper(self, file: File, name: str, left: int) -> str | None:
+        """The text of a file that can be imported; None where it cannot."""
+        if not _HELPER_NAME.fullmatch(name):
+            return None
+        try:
+            text = newlines(replace_surrogates(decoded(name, file.read(self.budget))))
+        except NotGradable:
+            return None
+        return text if len(text) <= min(MAX_HELPER, left) and "\0" not in text else None
 
 
 def _own(files: list[File]) -> list[File]:
