@@ -57,7 +57,7 @@ def inject(kills: int, seed: int, folder: Path, students: int = 12) -> Faults:
             moment = draw.uniform(0.5, 1.05) * took if draw.random() < 0.8 else draw.uniform(0, took)
             by = signal.SIGINT if draw.random() < 1 / 3 else signal.SIGKILL
             ended = _run(folder, out, moment, by)
-            now = _records(out)
+            now = records_of(out)
             found.wrong += _compare(before, now, f"kill {found.kills}")
             if ended:
                 break
@@ -66,7 +66,7 @@ def inject(kills: int, seed: int, folder: Path, students: int = 12) -> Faults:
             found.during += len(now) not in (0, students)
             before = now
         _run(folder, out, None, signal.SIGKILL)
-        found.wrong += _compare(before, _records(out), "at the end") + _complete(out, scores)
+        found.wrong += _compare(before, records_of(out), "at the end") + _complete(out, scores)
         found.runs += 1
     return found
 
@@ -98,8 +98,12 @@ def _hears_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _records(out: Path) -> dict[str, bytes]:
+def records_of(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (out / "records").glob("*.json")}
+
+
+def scores_of(out: Path) -> dict[str, float]:
+    return {name.removesuffix(".json"): json.loads(data)["score"] for name, data in records_of(out).items()}
 
 
 def _compare(before: dict[str, bytes], now: dict[str, bytes], when: str) -> list[str]:
@@ -111,7 +115,7 @@ def _compare(before: dict[str, bytes], now: dict[str, bytes], when: str) -> list
 
 def _complete(out: Path, scores: dict[str, float]) -> list[str]:
     """What is missing, wrong or left in a class that was graded to its end."""
-    records = {name.removesuffix(".json"): json.loads(data) for name, data in _records(out).items()}
+    records = {name.removesuffix(".json"): json.loads(data) for name, data in records_of(out).items()}
     with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         table = {row["student"]: float(row["score"]) for row in csv.DictReader(file)}
     results = {

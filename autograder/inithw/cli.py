@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import pkgutil
 import sys
 import tempfile
 import time
@@ -24,7 +25,8 @@ from rich.markup import escape
 
 from inithw import __version__
 from inithw.engine.archive import ArchiveError
-from inithw.engine.batch import threads
+from inithw.engine.batch import Pool, threads, threads_that_grade
+from inithw.engine.cluster import ClusterError, Terms, cluster
 from inithw.engine.container import fitting, usable_memory
 from inithw.engine.course.fingerprints import fingerprints
 from inithw.engine.course.folder import ClassFolder
@@ -59,6 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_HOMEWORK = "inithw.homework.definition:HOMEWORK"
 _DETAILED = 3  # up to so many submissions are shown item by item
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _REFRESH = 10.0  # seconds after which grades.csv is made anew while a class is graded
@@ -92,7 +95,7 @@ def main() -> None:
     except CourseError as fault:
         errors.print(f"inithw: {escape(str(fault))}")
         sys.exit(_USAGE)
-    except (ProjectError, SandboxError, ScoringError, ArchiveError) as fault:
+    except (ProjectError, SandboxError, ScoringError, ArchiveError, ClusterError) as fault:
         errors.print(f"inithw: {escape(str(fault))}")
         sys.exit(_FAILED)
     except BrokenPipeError:  # `inithw grade ... | head`
@@ -166,6 +169,10 @@ def grade(
             min=1, max=64, help="How many submissions to run at once; by default one for each processor that is free."
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Grade on the machines of this Dask cluster: docs/cluster.md."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -192,6 +199,12 @@ def grade(
         raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
     if layout not in LAYOUTS:
         raise Stop(f"--layout {layout}: there is none; write one of {', '.join(LAYOUTS)}", _USAGE)
+    if scheduler and (jobs or allow_unsandboxed):
+        raise Stop(
+            "--jobs and --allow-unsandboxed are for this machine: with --scheduler, `dask worker` says how many "
+            "submissions run there at once (--nworkers, --nthreads), and every machine must have its walls",
+            _USAGE,
+        )
     homework = _homework()
     with contextlib.ExitStack() as stack:
         people = read_roster(roster) if roster else ()
@@ -211,18 +224,24 @@ def grade(
         theirs = [path for path in paths if path not in intake.apart or path.is_dir()]
         config = config or find_config(Path.cwd(), theirs)
         try:
-            sandbox = stack.enter_context(Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed))
-            sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
+            if not scheduler:
+                sandbox = stack.enter_context(Sandbox(homework.worker, jobs, unsandboxed=allow_unsandboxed))
+                sandbox.refuse_readable([*paths, *filter(None, (out, config, config and config.parent / KEY_FILE))])
             settings = load_settings(config)  # the key is read when the workers' ancestor is on its way
+            homework.ready()
             decided = fingerprints(homework, settings, __version__)
             _say_settings(config, decided)
-            limits = fitting(settings.limits, usable_memory(), jobs)
-            grader = Grader(homework, sandbox, settings.key, limits, settings.scale)
-            run = ClassRun(grader, decided, folder, file, keep, regrade)
+            run = ClassRun(homework, decided, settings.scale, folder, file, keep, regrade)
             _say(run.check())
             if folder:
                 folder.remember(people, intake.apart)
-            done = _graded(run, intake, jobs, settings, as_json)
+            if scheduler:
+                pool = stack.enter_context(cluster(scheduler, Terms.of(_HOMEWORK, settings, decided, keep)))
+            else:
+                limits = fitting(settings.limits, usable_memory(), jobs)
+                grader = Grader(homework, sandbox, settings.key, limits, settings.scale)
+                pool = stack.enter_context(threads_that_grade(grader, jobs))
+            done = _graded(run, intake, pool, settings, as_json)
         except KeyboardInterrupt:
             raise Stop("inithw: stopped by Ctrl-C", _INTERRUPTED) from None
         if folder:
@@ -246,20 +265,19 @@ def grade(
 
 def _homework() -> Homework:
     """The homework; imported here, so that a fault in its constants is told as such."""
-    from inithw.homework.definition import HOMEWORK
+    homework: Homework = pkgutil.resolve_name(_HOMEWORK)
+    return homework
 
-    return HOMEWORK
 
-
-def _graded(run: ClassRun, intake: Intake, jobs: int, settings: Settings, as_json: bool) -> list[Done]:
+def _graded(run: ClassRun, intake: Intake, pool: Pool, settings: Settings, as_json: bool) -> list[Done]:
     """Grade what was handed in, in its order; with a folder, each record is there as soon as it exists."""
     found: dict[int, Done] = {}
     printed = 0
     refreshed = time.monotonic()
     total = len(intake.hand_ins)
     try:
-        with Meter(total) as meter, threads(jobs) as executor:
-            for one in run.grade(intake.hand_ins, executor, ahead=2 * jobs):
+        with Meter(total) as meter:
+            for one in run.grade(intake.hand_ins, pool):
                 found[one.place] = one
                 (meter.kept if one.kept else meter.done)()
                 while as_json and printed in found:
@@ -286,6 +304,11 @@ def _graded(run: ClassRun, intake: Intake, jobs: int, settings: Settings, as_jso
             "submissions have their records; put it right, and the same command goes on from here",
             _FAILED,
         ) from error
+    except ClusterError as error:
+        if run.folder:
+            run.folder.write_tables(settings)
+        on = "; the same command, with or without --scheduler, goes on from here" if run.folder else ""
+        raise Stop(f"inithw: {error}; {len(found)} of {total} submissions have their records{on}", _FAILED) from error
     return [found[place] for place in sorted(found)]
 
 

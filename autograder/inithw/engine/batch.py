@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from inithw.engine.grading import Grader, Outcome, our_fault
-from inithw.engine.records import Grade
+from inithw.engine.records import Grade, Submission
 from inithw.engine.submission import NAME_LIMIT
 from inithw.engine.text import clean
 
 Task = TypeVar("Task")
+Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Who grades submissions: threads of this process, or other machines.
+
+    Attributes:
+        executor: Where.
+        work: What it is given to do with each.
+        ahead: How many are handed to it at a time.
+    """
+
+    executor: Executor
+    work: Callable[[Submission], Outcome]
+    ahead: int
 
 
 def run_all(
     executor: Executor,
-    work: Callable[[Task], Result],
+    work: Callable[[Part], Result],
     tasks: Iterable[Task],
     *,
+    part: Callable[[Task], Part],
     ahead: int,
     failed: Callable[[Task, BaseException], Result],
     again: Callable[[Result], bool] = lambda _result: False,
@@ -33,8 +51,9 @@ def run_all(
 
     Args:
         executor: Of threads, processes, a cluster.
-        work: What is done with each task.
+        work: What is done with a part of each task, the only thing that another machine needs.
         tasks: What to do.
+        part: Which part.
         ahead: How many are handed to the executor at a time.
         failed: The result of a task that raised.
         again: Whether a result asks for one more try.
@@ -50,16 +69,16 @@ def run_all(
                 except StopIteration:
                     exhausted = True
                 else:
-                    waiting[executor.submit(work, task)] = (task, True)
+                    waiting[executor.submit(work, part(task))] = (task, True)
             if not waiting:
                 return
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 task, first = waiting.pop(future)
-                fault = future.exception()
+                fault = CancelledError("the scheduler gave it up") if future.cancelled() else future.exception()
                 result = future.result() if fault is None else failed(task, fault)
                 if first and again(result):
-                    waiting[executor.submit(work, task)] = (task, False)
+                    waiting[executor.submit(work, part(task))] = (task, False)
                 else:
                     yield task, result
     finally:
@@ -78,6 +97,13 @@ def threads(jobs: int) -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def threads_that_grade(grader: Grader, jobs: int) -> Iterator[Pool]:
+    """Threads of this process, as `threads`."""
+    with threads(jobs) as executor:
+        yield Pool(executor, grader.grade_read, ahead=2 * jobs)
 
 
 def grade_all(
@@ -105,7 +131,7 @@ def grade_all(
     with threads(jobs) as executor:
         tasks = enumerate(paths)
         for (place, path), outcome in run_all(
-            executor, lambda task: grader.grade(task[1]), tasks, ahead=2 * jobs, failed=failed
+            executor, grader.grade, tasks, part=lambda task: task[1], ahead=2 * jobs, failed=failed
         ):
             on_done(path, outcome)
             ready[place] = outcome.grade

@@ -62,7 +62,7 @@ class Grader:
         try:
             submission = read_submission(path, self.homework)
         except NotGradable as reason:
-            return self.ungraded("not_gradable", str(reason), name)
+            return Outcome(ungraded(self.homework, "not_gradable", str(reason), name, self.scale))
         outcome = self.grade_read(submission)
         return replace(outcome, grade=replace(outcome.grade, seconds=time.monotonic() - started))
 
@@ -78,10 +78,6 @@ class Grader:
             return Outcome(our_fault(self.homework, fault, submission.name, self.scale), submission, evidence)
         seconds = time.monotonic() - started
         return Outcome(replace(record, notes=submission.notes, seconds=seconds), submission, evidence)
-
-    def ungraded(self, status: Literal["not_gradable", "infrastructure_error"], reason: str, name: str) -> Outcome:
-        """What comes of a submission that nothing was run of."""
-        return Outcome(ungraded(self.homework, status, reason, name, self.scale))
 
 
 def judge(name: str, evidence: Evidence, homework: Homework, scale: Scale = UNSCALED) -> Grade:

@@ -339,7 +339,7 @@ class Sandbox:
         self._closed = False
 
     def __enter__(self) -> Sandbox:
-        _forbid_inspection()
+        forbid_inspection()
         self.slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         try:
             self._claimed = claim_slots(self._jobs)
@@ -533,7 +533,7 @@ def _shared_libraries(prefix: str) -> Iterator[str]:
             yield str(path)
 
 
-def _forbid_inspection() -> None:
+def forbid_inspection() -> None:
     """Close this process's memory and /proc files, where the key is, to other processes of its user."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -89,7 +89,7 @@ def rescore_class(folder: ClassFolder, homework: Homework, scale: Scale, executo
         return Rescored(*task, task[1].grade, f"the tool failed: {type(fault).__name__}: {fault}")
 
     tasks = sorted(folder.records.items())
-    for _, result in run_all(executor, work, tasks, ahead=32, failed=failed):
+    for _, result in run_all(executor, work, tasks, part=lambda task: task, ahead=32, failed=failed):
         yield result
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inithw.engine.batch import run_all
+from inithw.engine.batch import Pool, run_all
 from inithw.engine.course.fingerprints import differing
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.handin import CourseError, HandIn
 from inithw.engine.course.reading import Counted, read_counted
 from inithw.engine.course.record import HandedIn, Record, Verdict
-from inithw.engine.grading import Grader, Outcome, our_fault
+from inithw.engine.grading import Outcome, our_fault, ungraded
 from inithw.engine.homework import Homework
-from inithw.engine.records import Evidence, Grade, Submission
+from inithw.engine.records import UNSCALED, Evidence, Grade, Scale, Submission
 from inithw.engine.text import clean
 
 
@@ -64,25 +63,22 @@ class ClassRun:
     """How a class is graded.
 
     Attributes:
-        grader: Grades each submission; on another machine, `work` stands for it.
+        homework: Which is graded.
         graded_with: Fingerprints of what decides.
+        scale: How points become a score.
         folder: Where records are kept; None to keep none.
         only: Name of the file that counts, said outright.
         keep_evidence: Whether to keep what `rescore` needs.
         regrade: Whether to grade where the folder holds records graded under other settings.
     """
 
-    grader: Grader
+    homework: Homework
     graded_with: Mapping[str, str]
+    scale: Scale = UNSCALED
     folder: ClassFolder | None = None
     only: str | None = None
     keep_evidence: bool = False
     regrade: bool = False
-
-    @property
-    def homework(self) -> Homework:
-        """Which is graded."""
-        return self.grader.homework
 
     def check(self) -> list[str]:
         """Refuse a folder that was graded under other settings, unless told to go on; remarks for people.
@@ -112,14 +108,7 @@ class ClassRun:
             )
         return [*remarks, f"{self.folder.path}: graded otherwise: {listed}. What is named now is graded anew"]
 
-    def grade(
-        self,
-        hand_ins: Sequence[HandIn],
-        executor: Executor,
-        *,
-        ahead: int,
-        work: Callable[[Submission], Outcome] | None = None,
-    ) -> Generator[Done]:
+    def grade(self, hand_ins: Sequence[HandIn], pool: Pool) -> Generator[Done]:
         """Yield what comes of each hand-in, in any order; what is new has its record by then.
 
         A submission whose worker dies, or whose machine, is tried once more.
@@ -128,18 +117,18 @@ class ClassRun:
             OSError: A record cannot be written.
         """
         ready: deque[Done] = deque()
-        grade = work or self.grader.grade_read
 
         def failed(task: _Task, fault: BaseException) -> Outcome:
             reason = fault if isinstance(fault, Exception) else str(fault)
-            record = our_fault(self.homework, reason, task.submission.name, self.grader.scale)
+            record = our_fault(self.homework, reason, task.submission.name, self.scale)
             return Outcome(record, task.submission)
 
         results = run_all(
-            executor,
-            lambda task: grade(task.submission),
+            pool.executor,
+            pool.work,
             self._tasks(hand_ins, ready),
-            ahead=ahead,
+            part=lambda task: task.submission,
+            ahead=pool.ahead,
             failed=failed,
             again=lambda outcome: outcome.grade.status == "infrastructure_error",
         )
@@ -194,7 +183,7 @@ class ClassRun:
 
     def _not_gradable(self, place: int, hand_in: HandIn, counted: Counted) -> Done:
         name = clean(counted.candidate.shown, 4096)
-        grade = self.grader.ungraded("not_gradable", counted.reason, name).grade
+        grade = ungraded(self.homework, "not_gradable", counted.reason, name, self.scale)
         grade = replace(grade, notes=counted.remarks)
         old = self._old(hand_in)
         same = bool(old) and all(
