@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -594,3 +595,52 @@ LONG = "import numpy\n" + "\n".join(
     f"    return total / (len(values) + {k}) if total > {k} else -total * {k} + len(weights)"
     for k in range(12)
 )
+
+
+# ---------------------------------------------------------------- feedback
+
+
+def test_each_student_gets_a_page_that_names_nobody_else(graded, inithw):
+    people, _ = graded
+    code, _, errors = inithw("explain", "out")
+    assert code == 0, errors
+    assert "out/feedback: 5 pages written, 0 as they were" in errors
+    for person in people:
+        for suffix in ("html", "md"):
+            page = Path(f"out/feedback/{person.login}.{suffix}")
+            assert page.stat().st_mode & 0o077 == 0
+            text = page.read_text("utf-8")
+            assert person.login in text
+            assert not [one for one in people if one is not person and re.search(rf"\b{one.login}\b", text)]
+
+
+def test_a_class_run_with_feedback_writes_what_is_due(members, inithw, tmp_path):
+    people, _ = members
+    FORMS["folders"](tmp_path / "class", people)
+    grade = ("grade", "class", "--out", "out", "--feedback")
+    assert "5 pages written, 0 as they were" in inithw(*grade)[2]
+    assert all(record["verdict"]["evidence"] for record in records().values())
+    last = people[1]  # had left everything open
+    exports.put(tmp_path / "class" / last.login / "homework.ipynb", exports.notebook(small_class.source("reference")))
+    assert "1 pages written, 4 as they were" in inithw(*grade)[2]
+    page = Path(f"out/feedback/{last.login}.html").read_text("utf-8")
+    assert "4 of 4 points" in page
+    assert "An earlier result, 0 of 4, no longer stands: another submission." in page
+
+
+def test_explain_makes_one_page_alone_and_says_what_it_cannot_explain(graded, inithw):
+    person = graded[0][0]
+    (record,) = Path("out/records").glob(f"{person.login}.json")
+    (evidence,) = Path("out/records").glob(f"{person.login}.*.evidence.npz")
+    for path in (record, evidence, f"class/{person.login}/homework.ipynb"):
+        code, output, errors = inithw("explain", path, "--out", "page.html")
+        assert code == 0, errors
+        assert output.splitlines() == ["wrote page.html", "wrote page.md"]
+        assert "4 of 4 points" in Path("page.html").read_text("utf-8")
+        Path("page.html").unlink()
+    assert not Path("out/feedback").exists()
+    code, _, errors = inithw("explain", record, "--out", "page.pdf")
+    assert (code, "name the page, such as page.html" in errors) == (2, True)
+    Path("out/records/odd.json").write_text("{}")
+    code, _, errors = inithw("explain", "out/records/odd.json")
+    assert (code, "no record of a class" in errors) == (2, True)

@@ -1,4 +1,4 @@
-"""The command line: `inithw grade | rescore | build | verify | dist | gradescope | calibrate | doctor`."""
+"""The command line: `inithw grade | explain | rescore | build | verify | dist | gradescope | calibrate | doctor`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,8 @@ from inithw.engine.archive import ArchiveError
 from inithw.engine.batch import Pool, threads, threads_that_grade
 from inithw.engine.cluster import ClusterError, Terms, cluster
 from inithw.engine.container import fitting, usable_memory
+from inithw.engine.course.feedback import FOLDER as FEEDBACK
+from inithw.engine.course.feedback import feedback_of, page_of, read_record, stale, write_class, write_page
 from inithw.engine.course.fingerprints import fingerprints
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.gradebook import fill
@@ -39,10 +42,11 @@ from inithw.engine.course.roster import Roster, read_roster
 from inithw.engine.course.running import ClassRun, Done
 from inithw.engine.course.showing import print_changes, print_pairs, summary
 from inithw.engine.course.similar import similar_pairs
+from inithw.engine.course.student import Student
 from inithw.engine.files import replace_file
 from inithw.engine.grading import Grader
 from inithw.engine.homework import Homework
-from inithw.engine.records import Grade
+from inithw.engine.records import Evidence, Grade
 from inithw.engine.report.json_line import to_json
 from inithw.engine.report.progress import Meter
 from inithw.engine.report.terminal import print_grade, print_overview
@@ -64,6 +68,7 @@ app = typer.Typer(
 _HOMEWORK = "inithw.homework.definition:HOMEWORK"
 _DETAILED = 3  # up to so many submissions are shown item by item
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+_REMARKS = 10  # of a kind that are said
 _REFRESH = 10.0  # seconds after which grades.csv is made anew while a class is graded
 
 _Gradebook = Annotated[
@@ -71,6 +76,19 @@ _Gradebook = Annotated[
 ]
 _Column = Annotated[
     str | None, typer.Option(metavar="HEADING", help="The gradebook's column, or nbgrader's assignment.")
+]
+_Unsandboxed = Annotated[
+    bool,
+    typer.Option(help="Grade on a system without walls: students' code then runs with all your rights."),
+]
+_Config = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="The configuration to use; by default the nearest otter_config.json here or above, but never one "
+        "in or beside a submission.",
+    ),
 ]
 
 
@@ -173,30 +191,26 @@ def grade(
         str | None,
         typer.Option(metavar="ADDRESS", help="Grade on the machines of this Dask cluster: docs/cluster.md."),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="The configuration to use; by default the nearest otter_config.json here or above, but never one "
-            "in or beside a submission.",
-        ),
-    ] = None,
+    config: _Config = None,
     keep: Annotated[
         bool, typer.Option("--save-evidence", help="Keep what `inithw rescore` needs, in the --out folder.")
     ] = False,
-    allow_unsandboxed: Annotated[
+    feedback: Annotated[
         bool,
-        typer.Option(help="Grade on a system without walls: students' code then runs with all your rights."),
+        typer.Option(
+            "--feedback", help="Write each student's page with the evidence as pictures; keeps the evidence, too."
+        ),
     ] = False,
+    allow_unsandboxed: _Unsandboxed = False,
 ) -> None:
     """Grade submissions; every student gets a record.
 
     With --out, the same command goes on where it was: what has its record is kept, unless it was handed in anew.
     Exit code 0 when every submission has a record, 2 on bad usage, 1 when the tool itself failed.
     """
-    if keep and out is None:
-        raise Stop("--save-evidence needs --out DIR to write to", _USAGE)
+    if (keep or feedback) and out is None:
+        raise Stop(f"{'--feedback' if feedback else '--save-evidence'} needs --out DIR to write to", _USAGE)
+    keep = keep or feedback
     if layout not in LAYOUTS:
         raise Stop(f"--layout {layout}: there is none; write one of {', '.join(LAYOUTS)}", _USAGE)
     if scheduler and (jobs or allow_unsandboxed):
@@ -252,6 +266,8 @@ def grade(
             pairs = similar_pairs(done, folder, handout_cells(homework))
             if not as_json:
                 print_pairs(pairs)
+        if folder and feedback:
+            _write_feedback(folder, homework, jobs, anew=False)
         records = folder.records if folder else _records(done)
         if gradebook:
             _fill(gradebook, records, out, settings.assignment_name or homework.title, column)
@@ -357,6 +373,79 @@ def _show(grades: list[Grade]) -> None:
             print_grade(record, console)
     else:
         print_overview(grades, console)
+
+
+@app.command()
+def explain(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            help="A submission; or a record or its evidence, in records/ of a class's folder; or that folder, for all.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write, NAME.html; by default named after the submission, here.")
+    ] = None,
+    config: _Config = None,
+    allow_unsandboxed: _Unsandboxed = False,
+) -> None:
+    """Write a student's feedback page: reasons, hints, the evidence as pictures; and the same as Markdown.
+
+    From a class's folder nothing is run again: pages go to DIR/feedback/. A submission is graded for it.
+    """
+    homework = _homework()
+    if (path / "records").is_dir():
+        if out:
+            raise Stop(f"--out: the pages of a class go to {path / FEEDBACK}", _USAGE)
+        with ClassFolder(path) as folder:
+            _write_feedback(folder, homework, default_jobs(), anew=True)
+        return
+    if path.parent.name == "records" and path.name.endswith((".json", ".evidence.npz")):
+        whose, name, record, evidence, problem = read_record(path, homework)
+        target = out or page_of(whose, name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+    else:
+        record, evidence, problem = _graded_alone(path, homework, config, allow_unsandboxed)
+        target = out or Path(f"{path.resolve().stem}.feedback.html")
+    page, trouble = feedback_of(record, homework, evidence)
+    if target.suffix != ".html":
+        raise Stop(f"--out {target}: name the page, such as {target.stem}.html; its Markdown goes beside it", _USAGE)
+    written = write_page(page, target)
+    _say([why for why in (problem, trouble) if why])
+    for file in written:
+        print(f"wrote {file}")
+
+
+def _graded_alone(
+    path: Path, homework: Homework, config: Path | None, unsandboxed: bool
+) -> tuple[Record, Evidence | None, str]:
+    """The record and the evidence of one submission, graded now."""
+    config = config or find_config(Path.cwd(), [path])
+    with Sandbox(homework.worker, 1, unsandboxed=unsandboxed) as sandbox:
+        sandbox.refuse_readable([path, *filter(None, (config, config and config.parent / KEY_FILE))])
+        settings = load_settings(config)
+        decided = fingerprints(homework, settings, __version__)
+        _say_settings(config, decided)
+        limits = fitting(settings.limits, usable_memory(), 1)
+        outcome = Grader(homework, sandbox, settings.key, limits, settings.scale).grade(path)
+    own = outcome.submission.cells if outcome.submission else ()
+    handed_in = HandedIn(outcome.grade.submission, code=tuple(cell for cell in own if not cell.given))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Record(Student(label=path.name), handed_in, Verdict(outcome.grade, decided, now)), outcome.evidence, ""
+
+
+def _write_feedback(folder: ClassFolder, homework: Homework, jobs: int, *, anew: bool) -> None:
+    """Write the feedback pages of a class, and say so."""
+    due = len(folder.records) if anew else sum(stale(folder, name) for name in folder.records)
+    remarks = []
+    with Meter(due, "writing feedback") as meter, threads(jobs) as executor:
+        for name, problem in write_class(folder, homework, executor, ahead=2 * jobs, anew=anew):
+            meter.done()
+            if problem:
+                remarks.append(f"{name}: {problem}")
+    _say([*remarks[:_REMARKS], *([f"... and {len(remarks) - _REMARKS} more"] if len(remarks) > _REMARKS else [])])
+    _say([f"{folder.path / FEEDBACK}: {due} pages written, {len(folder.records) - due} as they were"])
 
 
 @app.command()

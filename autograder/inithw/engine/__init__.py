@@ -16,6 +16,7 @@ _ROOMS = {
     "Lost": "verdict",
     "NotGradable": "submission",
     "Outcome": "grading",
+    "Picture": "records",
     "Question": "homework",
     "Reply": "reply",
     "Sandbox": "sandbox",

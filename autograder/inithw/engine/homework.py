@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inithw.engine.records import CellRun, Evidence, FloatArray, Item, Submission, Unavailable
+from inithw.engine.records import CellRun, Evidence, FloatArray, Item, Picture, Submission, Unavailable
 from inithw.engine.reply import Reply
 
 
@@ -48,6 +48,8 @@ class Homework:
         notebook: Path of the distributed notebook in what students get: where a repository keeps its answers.
         files: What else verdicts rest on besides the rubric, by name (`thresholds`): a class is graded by one content
             of them.
+        answers: By question, the name that its answer binds: reports show the cell that does.
+        pictures: What evidence shows to a student who asks why; never the key, nor a solution.
         ready: Raises `settings.ProjectError`, with what to run, where verdicts would not be those of today's homework.
     """
 
@@ -62,4 +64,6 @@ class Homework:
     handout: Path
     notebook: str = "homework.ipynb"
     files: Mapping[str, Path] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    pictures: Callable[[Any], Sequence[Picture]] = lambda _evidence: ()
     ready: Callable[[], object] = lambda: None

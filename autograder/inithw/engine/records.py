@@ -281,3 +281,29 @@ class Grade:
             if item.question not in open_questions
             for name, value in item.figures.items()
         }
+
+
+# ---------------------------------------------------------------- what evidence looks like
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A part of the evidence, for a student to look at; decides nothing.
+
+    Attributes:
+        question: Beside whose verdict it stands, `q2`.
+        title: What is drawn, a few words.
+        says: What is to be seen, in sentences: for who cannot see it, too.
+        chart: The same in Vega-Lite, without colours of its own: a mark's `color` is `good`, `bad`, `right` or `plain`.
+        columns: Headings of the numbers behind it.
+        rows: The numbers, as text.
+        again: How the student can see it in the notebook; empty where there is no way.
+    """
+
+    question: str
+    title: str
+    says: str
+    chart: Mapping[str, Any]
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    again: str = ""

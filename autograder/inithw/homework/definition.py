@@ -8,6 +8,7 @@ from inithw.engine.homework import Homework
 from inithw.homework import records
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.diagnosis import mistakes_table
+from inithw.homework.pictures import pictures
 from inithw.homework.questions import evidence, questions
 from inithw.homework.reference.data import MOMENTUM, PARAMETERS, STEPS, WIDTHS
 from inithw.homework.rubric import RUBRIC
@@ -25,6 +26,8 @@ HOMEWORK = Homework(
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),
     files={name: Path(__file__).with_name(name) for name in ("term.toml", "thresholds.json")},
+    answers={"q1": "model", "q2": "print_gnorms", "q3": "better_init"},
+    pictures=pictures,
     ready=thresholds,
 )
 

@@ -212,7 +212,7 @@ class ClassFolder:
         """
         for name, record in self.records.items():
             target = self.path / f"{name}.results.json"
-            if not target.exists() or target.stat().st_mtime_ns <= self._record(name).stat().st_mtime_ns:
+            if not target.exists() or target.stat().st_mtime_ns <= self.record_path(name).stat().st_mtime_ns:
                 write_results(target, to_results(record.grade, settings), mode=_PRIVATE)
         write_grades(self.path / "grades.csv", self.records, self.absent())
 
@@ -224,5 +224,6 @@ class ClassFolder:
         """Where the evidence of a record lies."""
         return self.path / _RECORDS / record.verdict.evidence
 
-    def _record(self, name: str) -> Path:
+    def record_path(self, name: str) -> Path:
+        """Where a record lies."""
         return self.path / _RECORDS / f"{name}.json"

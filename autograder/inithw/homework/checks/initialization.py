@@ -99,7 +99,7 @@ def check_scale(evidence: Evidence) -> None:
 
 def check_gradients(evidence: Evidence) -> None:
     """At initialization, in most networks, the layers' gradient norms neither vanish nor explode, and are balanced."""
-    init, seen = _usable(evidence)
+    init, seen = usable(evidence)
     limits = thresholds().limits
     said = (
         f"in the median of {len(seen.readings.gradients)} fresh networks, gradient norms lay between "
@@ -125,8 +125,8 @@ def check_training(evidence: Evidence) -> Figures:
     Returns:
         The median, for those who are curious.
     """
-    init, seen = _usable(evidence)
-    losses = _test_losses(init, evidence.challenge.judge_seed)
+    init, seen = usable(evidence)
+    losses = test_losses(init, evidence.challenge.judge_seed)
     good = int(np.count_nonzero(losses < TEST_LOSS_TARGET))
     if 2 * good < len(losses):
         diverged = int(np.count_nonzero(np.isinf(losses)))
@@ -138,7 +138,7 @@ def check_training(evidence: Evidence) -> Figures:
     return {"median test loss": float(np.median(losses))}
 
 
-def _test_losses(init: InitEvidence, seed: int) -> FloatArray:
+def test_losses(init: InitEvidence, seed: int) -> FloatArray:
     """Train networks until the stopping rule has seen enough; their test losses, shape (networks,)."""
     losses = np.empty(0)
     for look in thresholds().looks:
@@ -149,7 +149,7 @@ def _test_losses(init: InitEvidence, seed: int) -> FloatArray:
     return losses
 
 
-def _usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
+def usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     """Evidence from which gradients and training can be judged."""
     init = available(evidence.init)
     if init.forward_error:

@@ -1,0 +1,1 @@
+"""Pages for people to open and to print: self-contained files in which what anybody wrote is text."""
