@@ -103,7 +103,7 @@ def write_class(
         raise fault
 
     due = [(name, record) for name, record in sorted(folder.records.items()) if anew or stale(folder, name)]
-    for (name, _), problem in run_all(executor, work, due, ahead=ahead, failed=failed):
+    for (name, _), problem in run_all(executor, work, due, part=lambda task: task, ahead=ahead, failed=failed):
         yield name, problem
 
 
