@@ -23,6 +23,7 @@
 # | three code answers, **q1** to **q3** | in place of `todo("q1")`, `todo("q2")`, `todo("q3")` | automatically |
 # | eleven written answers, **W1** to **W11** | in the cell under each question | by the course staff |
 #
+# This is the homework of **{{ version }}**: quote that when you ask, and see `CHANGES.md` for what has changed since.
 # All other code is given; run the cells from top to bottom. Training is random, your grade is not: the grader tries your
 # code with many seeds.
 
@@ -145,8 +146,8 @@ from IPython.display import display
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"  # the true function, a network's function, data
 STARTS = {  # colour, marker and line of every start
     "one hidden layer": ("black", "D", "-."),
-    "uniform ±0.03": ("#AA3377", "o", "-"),
-    "uniform ±3": ("#8F6500", "s", "--"),
+    "uniform ±{{ scales small }}": ("#AA3377", "o", "-"),
+    "uniform ±{{ scales large }}": ("#8F6500", "s", "--"),
     "better_init": ("#00805E", "^", ":"),
 }
 plt.rcParams.update(
@@ -497,7 +498,7 @@ def show_valley(starts):
     ax.text(ax.get_xlim()[0] * 1.2, 3.5, "above 2 or NaN", va="center")
     legend(ax, len(starts))
     before, losses = (np.concatenate(values) for values in zip(*starts.values()))
-    bad = ~(losses < 0.02)
+    bad = ~(losses < {{ good loss }})
     small, steep = before[:, 1] < 5 * HARDLY, before[:, 0] > OVERSHOOTS
     zones = {
         f"σ₂ below {HARDLY:.2f}": before[:, 1] < HARDLY,
@@ -506,8 +507,8 @@ def show_valley(starts):
         "in the valley between": ~small & ~steep,
     }
     counts = [f"{words}: {bad[zone].sum()} of {zone.sum()}" for words, zone in zones.items()]
-    show(figure, f"Final test loss against the second singular value before training. Losses above 0.02: {'; '.join(counts)}.")
-    print("networks that end with a test loss above 0.02")
+    show(figure, f"Final test loss against the second singular value before training. Losses above {{ good loss }}: {'; '.join(counts)}.")
+    print("networks that end with a test loss above {{ good loss }}")
     for words, zone in zones.items():
         print(f"{words:>35}: {bad[zone].sum():3} of {zone.sum()}")
 
@@ -599,8 +600,8 @@ lr = {{ training learning_rate }}
 batch_size = {{ training batch_size }}
 n_steps = int(TRAIN_N / batch_size * {{ training epochs }})
 
-np.random.seed(100)
-torch.manual_seed(100)
+np.random.seed({{ seeds shallow }})
+torch.manual_seed({{ seeds shallow }})
 
 model = nn.Sequential(
     nn.Linear(1, width),
@@ -610,7 +611,7 @@ model = nn.Sequential(
 
 # %% tags=["demonstration"]
 log = []
-model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 150, log=log)
+model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, {{ batches shallow }}, log=log)
 show_training(model, log, evaluated_x, evaluated_pred, "trained")
 
 # %% [markdown]
@@ -758,7 +759,7 @@ grader.check("q1")
 # ### When the weight scale is too small
 #
 # Weights start at random, since equal units would get equal gradients and stay equal. Here they start uniform in
-# $[-0.03, 0.03]$, and biases at zero.
+# $[-{{ scales small }}, {{ scales small }}]$, and biases at zero.
 
 # %%
 def naive_init(scale, module):
@@ -768,9 +769,9 @@ def naive_init(scale, module):
         nn.init.zeros_(module.bias)
 
 
-np.random.seed(200)
-torch.manual_seed(200)
-model.apply(functools.partial(naive_init, 0.03));
+np.random.seed({{ seeds small }})
+torch.manual_seed({{ seeds small }})
+model.apply(functools.partial(naive_init, {{ scales small }}));
 
 # %% [markdown]
 # **Why the scale matters.** Number the weight matrices $\mathbf{W}_1, \dots, \mathbf{W}_{{{ layers }}}$ (`model[0]`, `model[2]`, …,
@@ -787,7 +788,7 @@ model.apply(functools.partial(naive_init, 0.03));
 # *behind*. Let the weights of a layer with $d$ inputs be independent, with mean 0 and variance $s^2$. Then the mean square of its
 # outputs is $d s^2$ times that of its inputs, and the ReLU keeps half of it. So each hidden layer multiplies the mean square of the
 # signal by $d s^2 / 2$, and on the way back that of the error by the same, with the number of outputs for $d$. Depth makes a power
-# of this factor. What is it for uniform $\pm 0.03$, where $s^2 = 0.03^2 / 3$?
+# of this factor. What is it for uniform $\pm {{ scales small }}$, where $s^2 = {{ scales small }}^2 / 3$?
 #
 # > **q2.** Complete `print_gnorms`: for each weight matrix, `gnorm` is the **L2 norm of the gradient of the loss with respect
 # > to that matrix** (its Frobenius norm: the square root of the sum of the squared entries), on all training data. Your code
@@ -887,7 +888,7 @@ grader.check("q2")
 #     )
 
 # %% tags=["demonstration"]
-flows = {"uniform ±0.03": signal_and_error(model)}
+flows = {"uniform ±{{ scales small }}": signal_and_error(model)}
 show_flow(flows)
 
 # %% [markdown]
@@ -904,10 +905,10 @@ show_flow(flows)
 # %% tags=["demonstration"]
 log = []
 small_before = svd_local_linearization(model)
-model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 250, log=log)
+model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, {{ batches small }}, log=log)
 
 # %% tags=["demonstration"]
-show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0.03")
+show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±{{ scales small }}")
 
 # %% [markdown]
 # #### Question W2
@@ -923,7 +924,7 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±0
 
 # %% tags=["demonstration"]
 small_after = svd_local_linearization(trained(model, log))
-compare({"uniform ±0.03, before training": small_before, "uniform ±0.03, after training": small_after})
+compare({"uniform ±{{ scales small }}, before training": small_before, "uniform ±{{ scales small }}, after training": small_after})
 for when, (_, _, principal_feature) in {"before training": small_before, "after training": small_after}.items():
     print(when)
     for x, row in zip(train_x[:4], principal_feature):
@@ -940,17 +941,17 @@ for when, (_, _, principal_feature) in {"before training": small_before, "after 
 # %% [markdown]
 # ### When the weight scale is too large
 #
-# Now every weight starts uniform in $[-3, 3]$, a hundred times wider than before. **Predict before you run:** by which factor
+# Now every weight starts uniform in $[-{{ scales large }}, {{ scales large }}]$, {{ times wider }} wider than before. **Predict before you run:** by which factor
 # will the gradient norms change, and in which band will the singular values lie?
 
 # %%
-np.random.seed(300)
-torch.manual_seed(300)
-model.apply(functools.partial(naive_init, 3.0))
+np.random.seed({{ seeds large }})
+torch.manual_seed({{ seeds large }})
+model.apply(functools.partial(naive_init, {{ large scale in code }}))
 print_gnorms(model);
 
 # %% tags=["demonstration"]
-flows["uniform ±3"] = signal_and_error(model)
+flows["uniform ±{{ scales large }}"] = signal_and_error(model)
 show_flow(flows)
 
 # %% [markdown]
@@ -966,12 +967,12 @@ show_flow(flows)
 
 # %% tags=["demonstration"]
 large_before = svd_local_linearization(model)
-visualize(*large_before, "uniform ±3, before training")
+visualize(*large_before, "uniform ±{{ scales large }}, before training")
 
 # %% tags=["demonstration"]
 log = []
-model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 350, log=log)
-show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±3")
+model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, {{ batches large }}, log=log)
+show_training(model, log, evaluated_x, evaluated_pred, "started from uniform ±{{ scales large }}")
 
 # %% [markdown]
 # #### Question W5
@@ -1007,8 +1008,8 @@ def better_init(module):
         nn.init.zeros_(module.bias)
 
 
-np.random.seed(600)
-torch.manual_seed(600)
+np.random.seed({{ seeds better }})
+torch.manual_seed({{ seeds better }})
 model = usable(model.apply(better_init))
 
 # %%
@@ -1073,7 +1074,7 @@ show_flow(flows)
 # %% tags=["demonstration"]
 better_start = copy.deepcopy(model)
 better_before = svd_local_linearization(model)
-befores = {"uniform ±3, before training": large_before, "better_init, before training": better_before}
+befores = {"uniform ±{{ scales large }}, before training": large_before, "better_init, before training": better_before}
 compare(befores, same_limits=False)
 
 # %% [markdown]
@@ -1089,7 +1090,7 @@ compare(befores, same_limits=False)
 
 # %% tags=["demonstration"]
 log = []
-model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, 650, log=log)
+model, evaluated_x, evaluated_pred = train_model(model, n_steps, batch_size, lr, {{ batches better }}, log=log)
 show_training(model, log, evaluated_x, evaluated_pred, "started from better_init")
 
 # %% [markdown]
@@ -1105,7 +1106,7 @@ show_training(model, log, evaluated_x, evaluated_pred, "started from better_init
 # the first six features.
 
 # %% tags=["demonstration"]
-show_moments(better_start, trained(model, log), moments=(1, 10, 50), seed=650)
+show_moments(better_start, trained(model, log), moments=(1, 10, 50), seed={{ batches better }})
 
 # %% [markdown]
 # The deep network beside the shallow one, with equal limits. How fast do the singular values fall, and where do the features
@@ -1130,7 +1131,7 @@ compare({"one hidden layer, trained": shallow, "better_init, trained": better_af
 # for $x > 0.4$? **Predict before you run:** sketch what this network will learn, over the whole interval.
 
 # %%
-np.random.seed(50)
+np.random.seed({{ seeds half }})
 ood_train_x = np.random.uniform(low=-1.0, high=0.4, size=TRAIN_N)
 ood_train_y = f_true(ood_train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 
@@ -1142,11 +1143,11 @@ show(figure, "The new training points, for x below 0.4 only, and the true functi
 
 # %% tags=["demonstration"]
 log = []
-np.random.seed(600)
-torch.manual_seed(600)
+np.random.seed({{ seeds better }})
+torch.manual_seed({{ seeds better }})
 model = usable(model.apply(better_init))
 model, evaluated_x, evaluated_pred = train_model(
-    model, n_steps, batch_size, lr, 650, ood_train_x, ood_train_y, log=log
+    model, n_steps, batch_size, lr, {{ batches better }}, ood_train_x, ood_train_y, log=log
 )
 
 # %% tags=["demonstration"]
@@ -1236,7 +1237,7 @@ def largest_values(network):
 
 
 # %% tags=["demonstration"]
-scales = (0.03, 0.1, 0.3, 1.0, 3.0)
+scales = ({{ scales small }}, 0.1, 0.3, 1.0, {{ large scale in code }})
 inits = {f"uniform ±{scale:g}": functools.partial(naive_init, scale) for scale in scales}
 inits["better_init"] = better_init
 networks, predictions = train_many([(init, train_x, train_y) for init in inits.values()], runs=16)

@@ -250,8 +250,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     TRAINING: (
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if False:"),
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if good < len(losses):"),
-        Mutant(THRESHOLDS, "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.2"),
-        Mutant(THRESHOLDS, "TEST_LOSS_TARGET = 0.02", "TEST_LOSS_TARGET = 0.002"),
+        Mutant(INITIALIZATION, "enough = thresholds().good_loss", "enough = 10 * thresholds().good_loss"),
+        Mutant(INITIALIZATION, "enough = thresholds().good_loss", "enough = thresholds().good_loss / 10"),
         Mutant("homework/reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
         Mutant(
             "homework/reference/data.py",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from math import comb, inf
 
@@ -10,11 +11,23 @@ import pytest
 import torch
 from inithw.engine.records import Submission
 from inithw.engine.settings import ProjectError
-from inithw.homework.calibration import CACHE, MEASUREMENTS, PAGE, PICTURE, THRESHOLDS, calibrate, document
+from inithw.homework.calibration import (
+    CACHE,
+    MEASUREMENTS,
+    PAGE,
+    PICTURE,
+    THRESHOLDS,
+    NoFairThresholds,
+    calibrate,
+    check,
+    document,
+)
+from inithw.homework.calibration.goodness import LOSSES, choose_good_loss, margin
 from inithw.homework.calibration.measuring import Sizes, measure
 from inithw.homework.calibration.rates import (
     LARGEST_ERROR,
     choose_thresholds,
+    fairness,
     probability_lost,
     probability_not_lost,
     rate,
@@ -24,10 +37,10 @@ from inithw.homework.calibration.rates import (
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.drawing import normal
 from inithw.homework.families import ALL, FAMILIES, Family, draw_layers, std
-from inithw.homework.reference.data import WIDTHS
+from inithw.homework.reference.data import TEST_Y, WIDTHS
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import STATISTICS, TRAINING
-from inithw.homework.thresholds import TEST_LOSS_TARGET, Look, StaleThresholds, read_thresholds, thresholds
+from inithw.homework.thresholds import Look, StaleThresholds, read_thresholds, thresholds
 from scipy import stats
 from torch import nn
 
@@ -55,6 +68,7 @@ TORCH = {
     "identity": nn.init.eye_,
     "sparse_, std 0.01": lambda weight: nn.init.sparse_(weight, sparsity=0.1, std=0.01),
 }
+SMALL = Sizes(blocks=20, networks=100, runs=8)
 RIGHT = [family for family in FAMILIES if family.full == ALL]
 BY_NAME = {family.name: family for family in FAMILIES}
 
@@ -77,7 +91,7 @@ def test_the_thresholds_in_use_are_those_on_file(on_file):
 
 
 def test_the_file_holds_what_was_promised_of_every_family(on_file):
-    _, measured = on_file
+    limits, measured = on_file
     assert list(measured) == [family.name for family in FAMILIES]
     for of in measured.values():
         assert set(of.statistics) == set(STATISTICS)
@@ -87,7 +101,8 @@ def test_the_file_holds_what_was_promised_of_every_family(on_file):
         assert all(summary.values >= 10_000 for summary in measured[family.name].statistics.values())
     for family in FAMILIES:
         trained = measured[family.name].training
-        if (family.must_get(TRAINING) or family.must_lose(TRAINING)) and 0.1 < trained.good / trained.runs < 0.9:
+        good = trained.good(limits.good_loss) / trained.runs
+        if (family.must_get(TRAINING) or family.must_lose(TRAINING)) and 0.1 < good < 0.9:
             assert trained.runs >= 2_000
 
 
@@ -115,7 +130,7 @@ def test_every_threshold_parts_the_medians_of_right_and_wrong_families(on_file):
 @pytest.mark.parametrize("family", RIGHT, ids=lambda family: family.name)
 def test_a_right_family_loses_none_of_the_four_items_by_chance(family, on_file):
     limits, measured = on_file
-    found = verdicts(family, measured[family.name], limits.looks)
+    found = verdicts(family, measured[family.name], limits)
     assert {verdict.expected for verdict in found.values()} == {"full"}
     assert sum(verdict.error for verdict in found.values()) <= LARGEST_ERROR
 
@@ -125,7 +140,7 @@ def test_no_item_that_is_decided_gets_the_other_verdict_by_chance(family, on_fil
     limits, measured = on_file
     decided = [
         verdict
-        for verdict in verdicts(family, measured[family.name], limits.looks).values()
+        for verdict in verdicts(family, measured[family.name], limits).values()
         if verdict.expected != "as measured"
     ]
     assert decided
@@ -135,6 +150,35 @@ def test_no_item_that_is_decided_gets_the_other_verdict_by_chance(family, on_fil
 def test_the_page_shows_the_measurements_on_file(root, on_file):
     page = (root / PAGE).read_text(encoding="utf-8")
     assert document.put_tables(page, document.tables(*on_file)) == page
+
+
+def trained_like(right, wrong):
+    """Runs of all families of which these shares end below each loss."""
+    shares = {family.name: right if family.must_get(TRAINING) else wrong for family in FAMILIES}
+    return {name: (2000, tuple(round(2000 * share) for share in of)) for name, of in shares.items()}
+
+
+def test_what_counts_as_good_is_where_half_is_farthest_from_right_and_wrong():
+    #             0.001 0.002 0.005 0.01 0.02 0.05 0.1 0.2 0.5
+    right = (0.0, 0.0, 0.2, 0.7, 0.8, 0.9, 1, 1, 1)
+    assert choose_good_loss(trained_like(right, (0, 0, 0, 0.0, 0.1, 0.9, 1, 1, 1))) == 0.02
+    assert choose_good_loss(trained_like(right, (0, 0, 0, 0.1, 0.4, 0.9, 1, 1, 1))) == 0.01
+    assert margin(0.01, trained_like(right, (0, 0, 0, 0.1, 0.4, 0.9, 1, 1, 1))) == pytest.approx(0.2, abs=0.04)
+    assert margin(0.02, trained_like(right, (0, 0, 0, 0.1, 0.6, 0.9, 1, 1, 1))) < 0
+
+
+def test_what_counts_as_good_is_clearly_better_than_a_constant():
+    always = (0, 0, 0, 0, 0, 1, 1, 1, 1)
+    assert choose_good_loss(trained_like(always, (0,) * len(LOSSES))) <= np.var(TEST_Y) / 4
+
+
+def test_no_promise_is_made_where_a_right_family_fails_in_half_of_its_runs(on_file):
+    limits, measured = on_file
+    trained = replace(measured["He uniform"].training, below=tuple(1000 for _ in LOSSES), runs=2000)
+    unlucky = {**measured, "He uniform": replace(measured["He uniform"], training=trained)}
+    assert not fairness(limits, measured).problems
+    (problem,) = fairness(limits, unlucky).problems
+    assert problem.startswith("He uniform: q3.training must be full, and may be lost with probability")
 
 
 # ---------------------------------------------------------------- the families are what they are called
@@ -216,10 +260,11 @@ def test_no_look_stops_against_what_half_of_the_networks_say(on_file):
 
 
 def test_a_right_answer_is_usually_decided_at_the_first_look(on_file):
-    (first, *_), measured = on_file[0].looks, on_file[1]
+    limits, measured = on_file
+    first = limits.looks[0]
     for family in RIGHT:
         trained = measured[family.name].training
-        assert stats.binom.sf(first.passed_at - 1, first.runs, trained.good / trained.runs) > 0.98
+        assert stats.binom.sf(first.passed_at - 1, first.runs, trained.good(limits.good_loss) / trained.runs) > 0.98
 
 
 # ---------------------------------------------------------------- measuring again
@@ -227,11 +272,13 @@ def test_a_right_answer_is_usually_decided_at_the_first_look(on_file):
 
 @pytest.mark.parametrize("name", ["He uniform", "He fan_out normal"])
 def test_a_fresh_sample_agrees_with_the_rate_on_file(name, on_file):
-    trained = on_file[1][name].training
+    limits, measured = on_file
+    trained = measured[name].training
     random = np.random.default_rng(99)
     networks = [draw_layers(BY_NAME[name], random, 64, *shape) for shape in pairwise(WIDTHS)]
-    good = int(np.count_nonzero(train(networks, seed=1) < TEST_LOSS_TARGET))
-    together = [[good, 64 - good], [trained.good, trained.runs - trained.good]]
+    good = int(np.count_nonzero(train(networks, seed=1) < limits.good_loss))
+    before = trained.good(limits.good_loss)
+    together = [[good, 64 - good], [before, trained.runs - before]]
     assert stats.fisher_exact(together).pvalue > 1e-5
 
 
@@ -250,7 +297,7 @@ def files(folder):
 
 
 def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
-    calibrate(project, sizes=Sizes(blocks=20, networks=100, runs=8), jobs=2)
+    said = calibrate(project, sizes=SMALL, jobs=2, anyway=True)
     limits = read_thresholds((project / THRESHOLDS).read_text(encoding="utf-8")).limits
     measured = document.from_csv((project / MEASUREMENTS).read_text(encoding="utf-8"))
     assert list(measured) == list(BY_NAME)
@@ -265,6 +312,11 @@ def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
     written = (THRESHOLDS, MEASUREMENTS, PAGE, PICTURE)
     assert files(project) == {str(path) for path in written}
     assert capsys.readouterr().out.count("wrote ") == len(written)
+    assert said[0] == "No fair thresholds exist for this homework:", "so few measurements cannot promise much"
+    before = {path: (project / path).read_bytes() for path in written}
+    with pytest.raises(NoFairThresholds, match=r"must be lost, and may be full with probability [\d.]+e-"):
+        calibrate(project, sizes=SMALL, jobs=2)
+    assert {path: (project / path).read_bytes() for path in written} == before
 
 
 def test_an_interrupt_leaves_everything_as_it_was(project, monkeypatch):
@@ -309,13 +361,30 @@ def test_a_mistyped_name_in_a_family_is_refused(words, said):
 # ---------------------------------------------------------------- thresholds are those of this homework
 
 
+def test_check_says_in_words_that_thresholds_are_todays_and_what_they_promise(root):
+    said = " ".join(check(root))
+    assert "belong to today's homework: measured on networks 1-20-20-20-20-1" in said
+    assert "good below a test loss of 0.02" in said
+    assert "(promised: 1e-06)" in said
+
+
+def test_check_names_everything_that_differs(project, monkeypatch, root):
+    (project / THRESHOLDS).write_bytes((root / THRESHOLDS).read_bytes())
+    monkeypatch.setattr("inithw.homework.reference.data.TRAIN_N", 1000)
+    monkeypatch.setattr("inithw.homework.reference.data.NOISE", 0.3)
+    with pytest.raises(StaleThresholds) as refused:
+        check(project)
+    assert "training points: 1500 then, 1000 today" in str(refused.value)
+    assert "noise: 0.1 then, 0.3 today" in str(refused.value)
+    assert "`inithw calibrate`" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("place", "name", "value"),
     [
         ("inithw.homework.reference.data", "WIDTHS", (1, 32, 32, 32, 32, 1)),
         ("inithw.homework.reference.data", "TRAIN_N", 1000),
         ("inithw.homework.reference.data", "STEPS", 400),
-        ("inithw.homework.thresholds", "TEST_LOSS_TARGET", 0.01),
         ("inithw.homework.families", "FAMILIES", FAMILIES[1:]),
     ],
 )
@@ -347,13 +416,13 @@ def test_an_interrupted_calibration_goes_on_where_it_was(tmp_path):
 
     def interrupt(number, total):
         done.append(number)
-        if number == total // 2:
+        if number >= total / 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measure(sizes, 1, tmp_path, interrupt)
     kept = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    assert len(kept) >= done[-1]
+    assert len(kept) >= len(done)
     values = measure(sizes, 1, tmp_path, lambda *_: None)
     assert all((tmp_path / name).stat().st_mtime_ns == then for name, then in kept.items())
     again = measure(sizes, 1, tmp_path / "other", lambda *_: None)

@@ -528,6 +528,39 @@ def build(
 
 
 @app.command()
+def answers(
+    write: Annotated[
+        bool, typer.Option("--write", help="Fill in the numbers of the run, and mark what a person must read again.")
+    ] = False,
+) -> None:
+    """Hold every number of the model answers against a run of the reference notebook: a minute.
+
+    Exit code 1 where something differs and was not written.
+    """
+    from inithw.release import answers as model
+
+    root = _project_root()
+    document = root / model.DOCUMENT
+    console = Console(highlight=False)
+    with Console(stderr=True).status("running the reference notebook (a minute)"):
+        measured = model.measure(root)
+    text = document.read_text(encoding="utf-8")
+    filled, found = model.compare(text, measured)
+    for one in found:
+        console.print(f"[bold]{one.question}[/] says: {escape(one.said)}\n    {escape(one.found)}")
+    marked = len(model.marks(filled if write else text))
+    if write and filled != text:
+        replace_file(document, filled)
+        print(f"wrote {model.DOCUMENT}")
+    if marked:
+        print(f'{marked} passages are marked "read again": read them, correct the words, take the marks away')
+    if not found:
+        print(f"all {len(measured['claims'])} passages with numbers agree with a run")
+    elif not write:
+        raise Stop(f"{len(found)} passages differ from a run: `inithw answers --write` fills their numbers in", _FAILED)
+
+
+@app.command()
 def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = Path("dist")) -> None:
     """Make autograder.zip for Gradescope and assignment.zip for students, byte-identical on every build."""
     from inithw.release.packaging import make_dist
@@ -558,11 +591,34 @@ def gradescope(
 
 
 @app.command()
-def calibrate() -> None:
-    """Measure thresholds and error rates again: takes minutes."""
-    from inithw.homework.calibration import calibrate as run
+def calibrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Measure nothing; say whether the thresholds belong to today's homework.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Measure a fifth: the same promise, with wider bounds on the error rates.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes; by default one for each core.")] = None,
+) -> None:
+    """Measure thresholds and error rates again: takes minutes.
 
-    run(_project_root())
+    What was measured is kept in .calibration: after an interruption the same command goes on, and a change of policy
+    takes seconds. Exit code 1, and nothing is written, where no fair thresholds exist.
+    """
+    from inithw.homework.calibration import calibrate as run
+    from inithw.homework.calibration import check as examine
+    from inithw.homework.calibration.measuring import QUICK
+
+    root = _project_root()
+    try:
+        said = examine(root) if check else run(root, sizes=QUICK if quick else None, jobs=jobs)
+    except KeyboardInterrupt:
+        raise Stop(
+            "inithw: stopped by Ctrl-C; nothing was written. What was measured is kept: the same command goes on",
+            _INTERRUPTED,
+        ) from None
+    for line in said:
+        print(line)
 
 
 @app.command()

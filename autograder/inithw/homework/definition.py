@@ -12,8 +12,8 @@ from inithw.homework.pictures import pictures
 from inithw.homework.questions import evidence, questions
 from inithw.homework.reference.data import MOMENTUM, PARAMETERS, STEPS, WIDTHS
 from inithw.homework.rubric import RUBRIC
-from inithw.homework.term import TERM
-from inithw.homework.thresholds import thresholds
+from inithw.homework.term import BATCHES, TABLES, TERM
+from inithw.homework.thresholds import good_loss_on_file, thresholds
 
 HOMEWORK = Homework(
     title=TERM.title,
@@ -41,9 +41,18 @@ def _in_words(number: int) -> str:
 
 # Apart, since no package may hold a line of the solution.
 _LINEAR, _RELU = "nn.Linear(width, width)", "nn.ReLU()"
+_RATIO = TERM.scales.large / TERM.scales.small
+_TIMES = "a hundred times" if round(_RATIO, 6) == 100 else f"{_RATIO:.3g} times"
+_DUE = f"Due: {TERM.due}." if TERM.due else "Your course says when it is due."
+_DATES = f"{_DUE} Late: {TERM.late}." if TERM.late else _DUE
 _CHILDREN = 2 * len(WIDTHS) - 3
 FACTS: dict[str, object] = {
-    **{f"{table} {name}": value for table in ("data", "network", "training") for name, value in TERM.table(table)},
+    **{f"{table} {name}": value for table in TABLES for name, value in TERM.table(table)},
+    **{f"batches {name}": int(value) + BATCHES for name, value in TERM.table("seeds")},
+    "large scale in code": repr(float(TERM.scales.large)),
+    "times wider": _TIMES,
+    "version": TERM.version,
+    "dates": _DATES,
     "layers": len(WIDTHS) - 1,
     "children": _CHILDREN,
     "parameters": PARAMETERS,
@@ -59,6 +68,7 @@ FACTS: dict[str, object] = {
     "one plus momentum": 1 + MOMENTUM,
     "speedup in words": _in_words(round(1 / (1 - MOMENTUM))),
     "twice the speedup": f"{2 / (1 - MOMENTUM):.3g}",
+    "good loss": good_loss_on_file(),
     "mistakes": mistakes_table(),
 }
 """What pages and the notebook may say of this homework, by name: the constants of term.toml, and what follows."""

@@ -69,26 +69,87 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Scales:
+    """The two scales that the notebook picks by hand, bounds of uniform weights.
+
+    Attributes:
+        small: At which training must not move the weights.
+        large: At which training must diverge.
+    """
+
+    small: float
+    large: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Of the notebook's runs: of the weights, while the batches take `BATCHES` more.
+
+    Attributes:
+        shallow: Of the network with one hidden layer.
+        small: Of the run from small weights.
+        large: Of the run from large weights.
+        better: Of the run from better_init.
+        half: Of the data with x < 0.4.
+    """
+
+    shallow: int
+    small: int
+    large: int
+    better: int
+    half: int
+
+
+BATCHES = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One term's homework.
 
     Attributes:
         title: Heads every report.
+        term: Its name.
+        handout: Which handout of the term.
+        due: When it is due, for students to read, or empty.
+        late: What being late costs, likewise.
         data: What is learnt.
         network: By what.
         training: How.
+        scales: What the notebook contrasts with a better start.
+        seeds: Of its runs.
         points: Of every item, by its id.
     """
 
     title: str
+    term: str
+    handout: int
+    due: str
+    late: str
     data: Data
     network: Architecture
     training: Training
+    scales: Scales
+    seeds: Seeds
     points: Mapping[str, float]
 
+    @property
+    def version(self) -> str:
+        """What students quote: `Autumn 2026, handout 1`."""
+        return f"{self.term}, handout {self.handout}"
+
     def table(self, name: str) -> list[tuple[str, float]]:
-        """The values of `data`, `network` or `training`, by name."""
+        """The values of a table, by name."""
         return list(asdict(getattr(self, name)).items())
+
+
+TABLES: dict[str, type] = {
+    "data": Data,
+    "network": Architecture,
+    "training": Training,
+    "scales": Scales,
+    "seeds": Seeds,
+}
 
 
 # What each value must be, and how to say so.
@@ -105,6 +166,9 @@ _RULES: dict[str, tuple[float, float]] = {
     "training.learning_rate": (1e-6, 10),
     "training.momentum": (0, 0.999),
     "training.batch_size": (1, 100_000),
+    "scales.small": (1e-4, 0.09),  # below and above the further scales of the notebook's last figure
+    "scales.large": (1.1, 100),
+    **{f"seeds.{name}": (0, 2**32 - 1 - BATCHES) for name in ("shallow", "small", "large", "better", "half")},
 }
 
 
@@ -119,15 +183,45 @@ def read_term(file: Path = FILE) -> Term:
     except (OSError, ValueError) as error:
         raise TermError(f"{file} cannot be read: {error}") from error
     _same_names(file, "", values, Term)
-    if not isinstance(values["title"], str) or not values["title"].strip():
-        raise TermError(f"{file}: title = {values['title']!r}: must be a text")
-    return Term(
-        title=values["title"],
-        data=Data(**_table(file, "data", values["data"], Data)),
-        network=Architecture(**_table(file, "network", values["network"], Architecture)),
-        training=Training(**_table(file, "training", values["training"], Training)),
-        points=_points(file, values["points"]),
-    )
+    for key in ("title", "term", "due", "late"):
+        _text(file, key, values[key], empty=key in ("due", "late"))
+    handout = values["handout"]
+    if isinstance(handout, bool) or not isinstance(handout, int) or not 1 <= handout <= 100:
+        raise TermError(f"{file}: handout = {handout!r}: must be a whole number from 1 to 100")
+    tables = {name: kind(**_table(file, name, values[name], kind)) for name, kind in TABLES.items()}
+    term = Term(**{**values, **tables, "points": _points(file, values["points"])})
+    _refuse_contradictions(file, term)
+    return term
+
+
+def _text(file: Path, key: str, value: object, empty: bool) -> None:
+    if not isinstance(value, str) or not (empty or value.strip()):
+        raise TermError(f"{file}: {key} = {value!r}: must be a text")
+    if len(value) > 100 or any(letter in value for letter in "\n{}<>|`*"):
+        raise TermError(f"{file}: {key} = {value!r}: must be one line of at most 100 letters, none of them {{}}<>|`*")
+
+
+def _refuse_contradictions(file: Path, term: Term) -> None:
+    """What is in its range by itself, and not together with another value."""
+    data, training = term.data, term.training
+    if training.batch_size > data.train:
+        raise TermError(
+            f"{file}: training.batch_size = {training.batch_size}: must be at most data.train, which is {data.train}"
+        )
+    if data.train < 4 * data.frequencies:
+        raise TermError(
+            f"{file}: data.train = {data.train}: must be at least four times data.frequencies, "
+            f"which is {data.frequencies}"
+        )
+    steps = int(data.train / training.batch_size * training.epochs)
+    if steps < 60:  # the notebook shows a moment after 50 steps
+        raise TermError(f"{file}: training.epochs = {training.epochs}: must give at least 60 steps, and gives {steps}")
+    seen: dict[int, str] = {}
+    for name, seed in term.table("seeds")[:4]:
+        for taken in (int(seed), int(seed) + BATCHES):
+            if taken in seen:
+                raise TermError(f"{file}: seeds.{name} = {seed}: must differ by more than {BATCHES} from {seen[taken]}")
+            seen[taken] = f"seeds.{name}"
 
 
 def _table(file: Path, name: str, table: Any, kind: type) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from inithw.homework.reference import data
 from inithw.homework.statistics import STATISTICS
 
 FILE_NAME = "thresholds.json"
-TEST_LOSS_TARGET = 0.02
-"""A network is good when its test loss is below."""
 
 
 class StaleThresholds(ProjectError):
@@ -50,10 +48,12 @@ class Thresholds:
     Attributes:
         limits: By the names of `STATISTICS`, every one.
         looks: The stopping rule.
+        good_loss: A trained network is good when its test loss is below.
     """
 
     limits: Mapping[str, float]
     looks: tuple[Look, ...]
+    good_loss: float
 
     def __post_init__(self) -> None:
         if set(self.limits) != set(STATISTICS):
@@ -83,12 +83,17 @@ def measured_on() -> dict[str, Any]:
         "seeds of function and data": [data.FUNCTION_SEED, data.DATA_SEED],
         "learning rate, momentum": [data.LEARNING_RATE, data.MOMENTUM],
         "batch size, steps": [data.BATCH_SIZE, data.STEPS],
-        "test loss target": TEST_LOSS_TARGET,
         "blocks, networks, restarted": [BLOCKS, NETWORKS, RESTARTED],
         "layers": [*SHAPE_RANGES, FEWEST_WEIGHTS],
         "families": families.fingerprint(),
     }
     return json.loads(json.dumps(today))  # tuples become lists, as on file
+
+
+def differences(then: Mapping[str, Any]) -> list[str]:
+    """In words, a line each: where the homework that thresholds were `measured on` is not today's."""
+    today = measured_on()
+    return [f"{name}: {then.get(name)} then, {today[name]} today" for name in today if then.get(name) != today[name]]
 
 
 def read_thresholds(text: str) -> Thresholds:
@@ -98,14 +103,23 @@ def read_thresholds(text: str) -> Thresholds:
         StaleThresholds: It was measured on another homework than today's.
     """
     values = json.loads(text)
-    then, today = values.get("measured on", {}), measured_on()
-    if changed := [name for name in today if then.get(name) != today[name]]:
-        name = changed[0]
+    if changed := differences(values.get("measured on", {})):
         raise StaleThresholds(
-            f"the thresholds of q3 were measured on another homework ({name}: {then.get(name)}, today {today[name]}): "
-            "run `inithw calibrate`"
+            f"the thresholds of q3 were measured on another homework ({changed[0]}): run `inithw calibrate`"
         )
-    return Thresholds(values["limits"], tuple(Look(*look) for look in values["looks"]))
+    if "good loss" not in values:
+        raise StaleThresholds("the thresholds of q3 say not which test loss is good: run `inithw calibrate`")
+    return Thresholds(values["limits"], tuple(Look(*look) for look in values["looks"]), values["good loss"])
+
+
+def on_file() -> str:
+    """The thresholds file as it is, be it of today's homework or of another."""
+    return resources.files("inithw.homework").joinpath(FILE_NAME).read_text(encoding="utf-8")
+
+
+def good_loss_on_file() -> float:
+    """For texts: they are made before thresholds of a changed homework are measured, and again afterwards."""
+    return float(json.loads(on_file())["good loss"])
 
 
 @cache
@@ -115,4 +129,4 @@ def thresholds() -> Thresholds:
     Raises:
         StaleThresholds: They were measured on another homework than today's.
     """
-    return read_thresholds(resources.files("inithw.homework").joinpath(FILE_NAME).read_text(encoding="utf-8"))
+    return read_thresholds(on_file())

@@ -28,7 +28,7 @@ _OF_CUDA = re.compile(r"nvidia-|cuda-|triton")
 
 HANDOUT_FOLDER = "homework"
 """Into which assignment.zip unpacks."""
-_HANDOUT = re.compile(r"README\.md|homework\.ipynb|requirements\.txt|tests/q\d\.py")
+_HANDOUT = re.compile(r"README\.md|CHANGES\.md|homework\.ipynb|requirements\.txt|tests/q\d\.py")
 _LEFTOVERS = {"__pycache__", ".ipynb_checkpoints", ".OTTER_LOG", ".DS_Store"}
 
 _EPOCH = "1577836800"  # 2020-01-01, of everything in the wheel

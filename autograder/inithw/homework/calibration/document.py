@@ -13,25 +13,43 @@ import pandas
 
 from inithw.engine.records import FloatArray
 from inithw.homework.asked import NETWORKS
+from inithw.homework.calibration.goodness import CONFIDENCE, LOSSES
 from inithw.homework.calibration.measuring import Values
-from inithw.homework.calibration.rates import CONFIDENCE, RULE, Measured, Summary, Trained, Verdict, verdicts
+from inithw.homework.calibration.rates import (
+    LARGEST_ERROR,
+    Fairness,
+    Measured,
+    Summary,
+    Trained,
+    Verdict,
+    fairness,
+    rule,
+    verdicts,
+)
 from inithw.homework.families import FAMILIES, Family
 from inithw.homework.statistics import ITEMS, STATISTICS, TRAINING
-from inithw.homework.thresholds import TEST_LOSS_TARGET, Thresholds, measured_on
+from inithw.homework.thresholds import Thresholds, measured_on
 
 BEGIN, END = "<!-- begin: written by `inithw calibrate` -->", "<!-- end: written by `inithw calibrate` -->"
+_BELOW = [f"below {loss:g}" for loss in LOSSES]
 RIGHT_COLOUR, WRONG_COLOUR, GREY = "#0072B2", "#D55E00", "#595959"
 
 
 # ---------------------------------------------------------------- the files
 
 
-def to_text(thresholds: Thresholds) -> str:
-    """The content of the thresholds file: what decides, and what it was measured on."""
+def to_text(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
+    """The content of the thresholds file: what decides, what it was measured on, and what it promises."""
+    fair = fairness(thresholds, measured)
     head = {
         "generated": "by `inithw calibrate`, never by hand",
-        "rule": RULE,
+        "rule": rule(thresholds.good_loss),
+        "good loss": thresholds.good_loss,
         "looks": list(map(astuple, thresholds.looks)),
+        "largest probability of a false verdict": {
+            "on a right answer": float(f"{fair.right:.1e}"),
+            "on a wrong answer": float(f"{fair.wrong:.1e}"),
+        },
     }
     lines = [f" {_json(key)}: {_json(value)}" for key, value in head.items()]
     lines += [_block("limits", thresholds.limits), _block("measured on", measured_on())]
@@ -54,8 +72,18 @@ def to_csv(measured: Mapping[str, Measured]) -> str:
         for family, of in measured.items()
         for name, summary in of.statistics.items()
     ]
-    rows += [{"family": family, "statistic": "training", **asdict(of.training)} for family, of in measured.items()]
-    columns = ["low", "median", "high", "against", "values", "runs", "good", "diverged"]
+    rows += [
+        {
+            "family": family,
+            "statistic": "training",
+            "median": of.training.median,
+            "runs": of.training.runs,
+            "diverged": of.training.diverged,
+            **dict(zip(_BELOW, of.training.below, strict=True)),
+        }
+        for family, of in measured.items()
+    ]
+    columns = ["low", "median", "high", "against", "values", "runs", "diverged", *_BELOW]
     table = pandas.DataFrame(rows).astype({name: "Int64" for name in columns[3:]})
     return table.sort_values("family", kind="stable", key=lambda names: names.map(list(measured).index)).to_csv(
         index=False, columns=["family", "statistic", *columns], lineterminator="\n"
@@ -74,7 +102,8 @@ def from_csv(text: str) -> dict[str, Measured]:
         }
         run = of.loc["training"]
         measured[family] = Measured(
-            statistics, Trained(int(run["runs"]), int(run["good"]), int(run["diverged"]), run["median"])
+            statistics,
+            Trained(int(run["runs"]), tuple(int(run[name]) for name in _BELOW), int(run["diverged"]), run["median"]),
         )
     return measured
 
@@ -84,14 +113,13 @@ def from_csv(text: str) -> dict[str, Measured]:
 
 def tables(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
     """Thresholds and error rates in Markdown, between their markers."""
-    found = {family.name: verdicts(family, measured[family.name], thresholds.looks) for family in FAMILIES}
-    largest_loss = max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if all(map(f.must_get, ITEMS)))
-    largest_pass = max(v.error for of in found.values() for v in of.values() if v.expected == "lost")
+    found = {family.name: verdicts(family, measured[family.name], thresholds) for family in FAMILIES}
+    fair = fairness(thresholds, measured)
     return "\n".join(
         [
             BEGIN,
             "",
-            *(f"- {sentence}" for sentence in RULE),
+            *(f"- {sentence}" for sentence in rule(thresholds.good_loss)),
             "",
             "| statistic | accepted | right family closest to it | wrong family closest to it |",
             "|---|---|---|---|",
@@ -101,8 +129,8 @@ def tables(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
             "|---|---|---|",
             *(f"| {look.runs} | {look.lost_at} good | {look.passed_at} good |" for look in thresholds.looks),
             "",
-            f"**Largest probability that a right family loses any of the four items: {largest_loss:.0e}. Largest "
-            f"probability that a wrong family gets an item that it must lose: {largest_pass:.0e}.** Every rate behind "
+            f"**Largest probability that a right family loses any of the four items: {fair.right:.0e}. Largest "
+            f"probability that a wrong family gets an item that it must lose: {fair.wrong:.0e}.** Every rate behind "
             f"them is taken at its Clopper-Pearson bound ({CONFIDENCE:.1%}, one-sided).",
             "",
             "The number in a cell is the largest probability of the other verdict. *Italics*: the rulings leave it to "
@@ -110,7 +138,15 @@ def tables(thresholds: Thresholds, measured: Mapping[str, Measured]) -> str:
             "",
             "| family | q3.draws | q3.scale | q3.gradients | q3.training | good networks |",
             "|---|---|---|---|---|---|",
-            *(_family_row(family, found[family.name], measured[family.name].training) for family in FAMILIES),
+            *(
+                _family_row(
+                    family,
+                    found[family.name],
+                    measured[family.name].training.runs,
+                    measured[family.name].training.good(thresholds.good_loss),
+                )
+                for family in FAMILIES
+            ),
             "",
             END,
         ]
@@ -154,17 +190,18 @@ def nearest(name: str, measured: Mapping[str, Measured]) -> tuple[str, str]:
     return right.name, wrong.name
 
 
-def nearest_in_training(measured: Mapping[str, Measured]) -> tuple[str, str]:
+def nearest_in_training(thresholds: Thresholds, measured: Mapping[str, Measured]) -> tuple[str, str]:
     """The right family with the fewest good networks, and the one with the most that must lose q3.training."""
-    share = {family.name: measured[family.name].training.good for family in FAMILIES}
+    trained = {family.name: measured[family.name].training for family in FAMILIES}
+    share = {name: of.good(thresholds.good_loss) / of.runs for name, of in trained.items()}
     right = min((family.name for family in FAMILIES if family.must_get(TRAINING)), key=share.__getitem__)
     wrong = max((family.name for family in FAMILIES if family.caught("training")), key=share.__getitem__)
     return right, wrong
 
 
-def _family_row(family: Family, found: Mapping[str, Verdict], trained: Trained) -> str:
+def _family_row(family: Family, found: Mapping[str, Verdict], runs: int, good: int) -> str:
     cells = " | ".join(_cell(found[item]) for item in ITEMS)
-    return f"| {family.name} | {cells} | {trained.good / trained.runs:.1%} |"
+    return f"| {family.name} | {cells} | {good / runs:.1%} |"
 
 
 def _cell(verdict: Verdict) -> str:
@@ -173,6 +210,20 @@ def _cell(verdict: Verdict) -> str:
         return f"{'full' if verdict.expected == 'full' else '**lost**'} {error}"
     likely, other = ("lost", 1 - verdict.error) if verdict.error > 0.5 else ("full", verdict.error)
     return f"*{likely}*" if other < 0.001 else f"*{likely}, in {1 - other:.1%}*"
+
+
+def verdict(fair: Fairness, thresholds: Thresholds) -> list[str]:
+    """What calibration has found, in words."""
+    if fair.problems:
+        return [
+            "No fair thresholds exist for this homework:",
+            *(f"  {problem}" for problem in fair.problems),
+        ]
+    return [
+        f"Fair: a right initialization loses an item with probability {fair.right:.0e} at most, a wrong one gets an "
+        f"item that it must lose with {fair.wrong:.0e} at most (promised: {LARGEST_ERROR:.0e}).",
+        f"A trained network is good below a test loss of {thresholds.good_loss:g}.",
+    ]
 
 
 # ---------------------------------------------------------------- the picture
@@ -199,13 +250,14 @@ def picture(thresholds: Thresholds, measured: Mapping[str, Measured], values: Ma
         _draw_panel(panel, limit, families, judged, votes)
         panel.set_title(STATISTICS[name].title, fontsize=13, fontweight="bold", pad=8)
         panel.set_xlabel(STATISTICS[name].what, fontsize=10.5, color=GREY)
-    families = nearest_in_training(measured)
-    rates = [measured[family].training.good / measured[family].training.runs for family in families]
+    families = nearest_in_training(thresholds, measured)
+    trained = [measured[family].training for family in families]
+    rates = [of.good(thresholds.good_loss) / of.runs for of in trained]
     random = np.random.default_rng(0)
     training = panels[len(STATISTICS)]
     _draw_panel(training, 0.5, families, [random.binomial(NETWORKS, rate, 4000) / NETWORKS for rate in rates], None)
     training.set_title("Do most networks train?", fontsize=13, fontweight="bold", pad=8)
-    training.set_xlabel(f"share of networks with test loss below {TEST_LOSS_TARGET:g}", fontsize=10.5, color=GREY)
+    training.set_xlabel(f"share of networks with test loss below {thresholds.good_loss:g}", fontsize=10.5, color=GREY)
     _draw_legend(panels[len(STATISTICS) + 1])
     figure.suptitle(
         "Each question of q3 has a threshold between the right answer and the wrong answer that come closest to it",

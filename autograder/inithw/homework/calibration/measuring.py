@@ -20,6 +20,7 @@ from inithw.engine.files import replace_file
 from inithw.engine.records import FloatArray
 from inithw.homework import asked, drawing
 from inithw.homework.asked import BLOCKS, HOMEWORK_SHAPES, NETWORKS, SAME_SHAPE, draw_layers_of_a_block
+from inithw.homework.calibration.goodness import LOSSES, below, choose_good_loss
 from inithw.homework.families import FAMILIES, SOURCES, Family, draw_layers, scales
 from inithw.homework.reference import data, initialization, network, training
 from inithw.homework.reference.data import WIDTHS
@@ -35,12 +36,13 @@ from inithw.homework.reference.initialization import (
 from inithw.homework.reference.network import initial_gradient_norms
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import DRAWS, STATISTICS, TRAINING, Readings
-from inithw.homework.thresholds import TEST_LOSS_TARGET
 
 SEED = 20_260_101
 _FEW, _MOST = 0.05, 0.95
-_CONSTANTS = ("WIDTHS", "TRAIN_X", "TRAIN_Y", "TEST_X", "TEST_Y", "LEARNING_RATE", "MOMENTUM", "BATCH_SIZE", "STEPS")
-"""Of the homework: what measurements depend on."""
+_WIDTHS = ("WIDTHS",)
+_DATA = ("TRAIN_X", "TRAIN_Y")
+_LOOP = ("TEST_X", "TEST_Y", "LEARNING_RATE", "MOMENTUM", "BATCH_SIZE", "STEPS")
+"""Constants of the homework: a kind of measurement is kept while those that it depends on stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +65,37 @@ Values = dict[str, FloatArray]
 """Values of each statistic, and of `loss`, of one family."""
 
 
-def measure(sizes: Sizes, jobs: int, cache: Path, on_done: Callable[[int, int], None]) -> dict[str, Values]:
+QUICK = Sizes(blocks=2_000, networks=2_000)
+"""Enough for the promise of `rates.LARGEST_ERROR`, with wider bounds on the rates."""
+
+
+def measure(sizes: Sizes, jobs: int, cache: Path, on_done: Callable[[float, float], None]) -> dict[str, Values]:
     """Measure all families; the result does not depend on `jobs`.
 
     Args:
         sizes: How much.
         jobs: Processes.
-        cache: Folder that keeps what was measured, so that an interrupted run goes on and an edit of a family's line
-            measures that family only.
-        on_done: Called with the number of tasks done and of all tasks.
+        cache: Folder that keeps what was measured, so that an interrupted run goes on, an edit of a family's line
+            measures that family only, and other data leave what depends on the network alone.
+        on_done: Called with how much is done and how much there is, in about seconds of a processor.
     """
     cache.mkdir(parents=True, exist_ok=True)
     results: dict[_Task, Values] = {}
+    wanted = _tasks(sizes)
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as pool:
-        for plan in (_tasks, _more_training):
-            wanted = plan(sizes, results)
+        while wanted:
             try:
                 tasks = {pool.submit(_kept, cache, task): task for task in wanted}
-                before = len(results)
+                done = sum(map(_cost, results))
+                total = done + sum(map(_cost, wanted))
                 for future in as_completed(tasks):
                     results[tasks[future]] = future.result()
-                    on_done(len(results), before + len(wanted))
+                    done += _cost(tasks[future])
+                    on_done(done, total)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+            wanted = _more_training(sizes, results)
     parts: dict[tuple[str, str], list[Values]] = {}
     for task in sorted(results, key=lambda task: task.start):
         parts.setdefault((task.kind, task.of), []).append(results[task])
@@ -127,24 +136,40 @@ class _Task:
     count: int
 
 
-def _tasks(sizes: Sizes, _results: Mapping[_Task, Values]) -> list[_Task]:
-    places = [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
+def _tasks(sizes: Sizes) -> list[_Task]:
     right = {family.draw.__name__ for family in FAMILIES if family.must_get(DRAWS)}
-    places += [("blocks", name, sizes.blocks if name in right else -(-sizes.blocks // 10), 250) for name in SOURCES]
+    places = [("blocks", name, sizes.blocks if name in right else -(-sizes.blocks // 10), 250) for name in SOURCES]
+    places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]
     places += [("novelty", source, sizes.networks, 10 * NETWORKS) for source in SOURCES]
     places += [("remains", source, sizes.networks, 10_000) for source in SOURCES]
-    places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]
+    places += [("gradients", family.name, sizes.networks, 10_000) for family in FAMILIES]
     return [_Task(kind, of, *part) for kind, of, total, size in places for part in _parts(total, size)]
 
 
 def _more_training(sizes: Sizes, results: Mapping[_Task, Values]) -> list[_Task]:
-    tasks = []
-    for family in (family for family in FAMILIES if family.must_get(TRAINING) or family.must_lose(TRAINING)):
-        losses = [of["loss"] for task, of in results.items() if (task.kind, task.of) == ("training", family.name)]
-        if _FEW < np.mean(np.concatenate(losses) < TEST_LOSS_TARGET) < _MOST:
-            more = _parts(15 * sizes.runs, 256)
-            tasks += [_Task("training", family.name, sizes.runs + start, count) for start, count in more]
-    return tasks
+    """Where rates are to be known better, by the loss that counts as good on what was measured so far."""
+    losses: dict[str, list[FloatArray]] = {}
+    for task, of in results.items():
+        if task.kind == "training":
+            losses.setdefault(task.of, []).append(of["loss"])
+    trained = {family: np.concatenate(some) for family, some in losses.items()}
+    counts = {family: (len(some), below(some)) for family, some in trained.items()}
+    place = LOSSES.index(choose_good_loss(counts))
+    decided = [family.name for family in FAMILIES if family.must_get(TRAINING) or family.must_lose(TRAINING)]
+    return [
+        _Task("training", name, sizes.runs + start, count)
+        for name in decided
+        if counts[name][0] == sizes.runs and _FEW < counts[name][1][place] / sizes.runs < _MOST
+        for start, count in _parts(15 * sizes.runs, 256)
+    ]
+
+
+_SECONDS = {"blocks": 0.03, "novelty": 4e-4, "remains": 5e-5, "gradients": 3e-5, "training": 6e-3}
+
+
+def _cost(task: _Task) -> float:
+    """About how many seconds of a processor it takes, with the homework as first handed out."""
+    return _SECONDS[task.kind] * task.count
 
 
 def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -168,12 +193,12 @@ def _kept(cache: Path, task: _Task) -> Values:
 
 def _key(task: _Task) -> str:
     """A name that changes with all that the values of a task depend on, code included."""
-    function, modules = _MEASURES[task.kind]
+    function, modules, constants = _MEASURES[task.kind]
     family = next((family for family in FAMILIES if family.name == task.of), None)
     said = {
         "task": astuple(task),
         "code": [_source(part) for part in (function, _networks, _random, drawing, *modules)],
-        "homework": [f"{name}: {getattr(data, name)}" for name in _CONSTANTS],
+        "homework": [f"{name}: {getattr(data, name)}" for name in constants],
         "family": family and [family.draw.__name__, *scales(family)],
     }
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
@@ -244,14 +269,14 @@ def _family(task: _Task) -> Family:
     return next(family for family in FAMILIES if family.name == task.of)
 
 
-_MEASURES: dict[str, tuple[Callable[[_Task], Values], tuple[ModuleType, ...]]] = {
-    "blocks": (_blocks, (initialization, asked)),
-    "novelty": (_novelty, (initialization, asked)),
-    "remains": (_remains, (initialization, asked)),
-    "gradients": (_gradients, (network,)),
-    "training": (_training, (training,)),
+_MEASURES: dict[str, tuple[Callable[[_Task], Values], tuple[ModuleType, ...], tuple[str, ...]]] = {
+    "blocks": (_blocks, (initialization, asked), _WIDTHS),
+    "novelty": (_novelty, (initialization, asked), _WIDTHS),
+    "remains": (_remains, (initialization, asked), _WIDTHS),
+    "gradients": (_gradients, (network,), (*_WIDTHS, *_DATA)),
+    "training": (_training, (training,), (*_WIDTHS, *_DATA, *_LOOP)),
 }
-"""How each kind is measured, and on which code that depends."""
+"""How each kind is measured, and on which code and constants that depends."""
 
 
 def _of_family(family: Family, blocks: Values, new: Values, remains: FloatArray, gradients: FloatArray) -> Values:

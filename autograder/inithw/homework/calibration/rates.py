@@ -11,34 +11,40 @@ from scipy import stats
 
 from inithw.engine.records import FloatArray
 from inithw.homework.asked import BLOCKS, NETWORKS
+from inithw.homework.calibration.goodness import LOSSES, below, choose_good_loss, rate
 from inithw.homework.calibration.measuring import Values
 from inithw.homework.families import FAMILIES, Family
 from inithw.homework.statistics import DRAWS, ITEMS, STATISTICS, TRAINING
-from inithw.homework.thresholds import TEST_LOSS_TARGET, Look, Thresholds
+from inithw.homework.thresholds import Look, Thresholds
 
-CONFIDENCE = 0.999
-"""Of every bound on a rate, one-sided."""
 RUNS_PER_LOOK = 64
 _OF_A_GAIN = ("gain_low", "gain_high")
 LOOK_ERROR = 1e-9
 """Largest probability of stopping with the wrong verdict at one look."""
 LARGEST_ERROR = 1e-6
 """Largest accepted probability of a false verdict: what the project promises."""
-RULE = (
-    "A threshold is the geometric midpoint of two medians: that of the right family and that of the wrong family that "
-    "come closest to each other. Right are the families that must get the item, wrong those that the statistic must "
-    "catch. Where families whose verdict is left to measurement, but whose law is right except for gain or fan, have "
-    "medians in between, the threshold is the midpoint of the widest gap, on a logarithmic scale.",
-    "An item is lost when at least half of the votes lie beyond a threshold: a vote is one of "
-    f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks. (Of networks that are copies of earlier ones, "
-    f"{STATISTICS['novelty'].needed} are enough.)",
-    f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {TEST_LOSS_TARGET:g}). "
-    f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, and "
-    "with 'passed' where so many would have at most that for the best of the families that must lose this item, "
-    "never against what half of the networks say. Once "
-    f"a number would be both, and in any case at {NETWORKS}, half of the networks decide.",
-)
-"""How thresholds follow from measurements, and verdicts from thresholds."""
+
+
+def rule(good_loss: float) -> tuple[str, ...]:
+    """How thresholds follow from measurements, and verdicts from thresholds."""
+    return (
+        "A threshold is the geometric midpoint of two medians: that of the right family and that of the wrong family "
+        "that come closest to each other. Right are the families that must get the item, wrong those that the "
+        "statistic must catch. Where families whose verdict is left to measurement, but whose law is right except for "
+        "gain or fan, have medians in between, the threshold is the midpoint of the widest gap, on a logarithmic "
+        "scale.",
+        "An item is lost when at least half of the votes lie beyond a threshold: a vote is one of "
+        f"{BLOCKS} blocks of weights, or one of {NETWORKS} networks. (Of networks that are copies of earlier ones, "
+        f"{STATISTICS['novelty'].needed} are enough.)",
+        f"Training: after every {RUNS_PER_LOOK} networks, count the good ones (test loss below {good_loss:g}). "
+        f"Stop with 'lost' where so few would have at most the probability {LOOK_ERROR:g} for the worst right family, "
+        "and with 'passed' where so many would have at most that for the best of the families that must lose this "
+        "item, never against what half of the networks say. Once "
+        f"a number would be both, and in any case at {NETWORKS}, half of the networks decide.",
+        f"What counts as good is the one of {', '.join(f'{loss:g}' for loss in LOSSES)} for which half of the networks "
+        "is farthest from the worst right family and from the best of those that must lose; at most a quarter of the "
+        "function's variance, which is the loss of a constant.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +72,19 @@ class Trained:
 
     Attributes:
         runs: How many.
-        good: How many ended with a test loss below the target.
+        below: How many ended below each of `goodness.LOSSES`.
         diverged: How many diverged.
         median: Median test loss.
     """
 
     runs: int
-    good: int
+    below: tuple[int, ...]
     diverged: int
     median: float
+
+    def good(self, good_loss: float) -> int:
+        """How many are good."""
+        return self.below[LOSSES.index(good_loss)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ def _rounded_quantiles(values: FloatArray) -> tuple[float, float, float]:
 def _trained(losses: FloatArray) -> Trained:
     return Trained(
         runs=len(losses),
-        good=int(np.count_nonzero(losses < TEST_LOSS_TARGET)),
+        below=below(losses),
         diverged=int(np.count_nonzero(np.isinf(losses))),
         median=float(f"{np.median(losses):.4g}"),
     )
@@ -143,6 +153,7 @@ def choose_thresholds(medians: Mapping[str, Mapping[str, float]], trained: Mappi
         medians: By family, then by statistic.
         trained: By family.
     """
+    good_loss = choose_good_loss({family: (of.runs, of.below) for family, of in trained.items()})
     right = [trained[family.name] for family in FAMILIES if family.must_get(TRAINING)]
     wrong = [trained[family.name] for family in FAMILIES if family.caught("training")]
     return Thresholds(
@@ -150,9 +161,10 @@ def choose_thresholds(medians: Mapping[str, Mapping[str, float]], trained: Mappi
             name: choose_threshold(name, {family: of[name] for family, of in medians.items()}) for name in STATISTICS
         },
         looks=choose_looks(
-            worst_right=min(rate(of.good, of.runs)[0] for of in right),
-            best_wrong=max(rate(of.good, of.runs)[1] for of in wrong),
+            worst_right=min(rate(of.good(good_loss), of.runs)[0] for of in right),
+            best_wrong=max(rate(of.good(good_loss), of.runs)[1] for of in wrong),
         ),
+        good_loss=good_loss,
     )
 
 
@@ -196,13 +208,6 @@ def choose_looks(worst_right: float, best_wrong: float) -> tuple[Look, ...]:
 # ---------------------------------------------------------------- errors
 
 
-def rate(count: int, of: int) -> tuple[float, float]:
-    """Clopper-Pearson bounds on a probability, each one-sided with `CONFIDENCE`."""
-    low = float(stats.beta.ppf(1 - CONFIDENCE, count, of - count + 1)) if count else 0.0
-    high = float(stats.beta.ppf(CONFIDENCE, count + 1, of - count)) if count < of else 1.0
-    return low, high
-
-
 def probability_lost(against: float, votes: int, needed: int) -> float:
     """That at least `needed` of the votes are against, when each is with this probability."""
     return float(stats.binom.sf(needed - 1, votes, against))
@@ -242,22 +247,23 @@ class Verdict:
     error: float
 
 
-def verdicts(family: Family, measured: Measured, looks: tuple[Look, ...]) -> dict[str, Verdict]:
+def verdicts(family: Family, measured: Measured, thresholds: Thresholds) -> dict[str, Verdict]:
     """What one family gets at every item."""
     return {
-        item: _training_verdict(family, measured.training, looks)
+        item: _training_verdict(family, measured.training, thresholds)
         if item == TRAINING
         else _vote_verdict(family, item, measured.statistics)
         for item in ITEMS
     }
 
 
-def _training_verdict(family: Family, trained: Trained, looks: tuple[Look, ...]) -> Verdict:
-    expected = expected_verdict(family, TRAINING)
-    low, high = rate(trained.good, trained.runs)
+def _training_verdict(family: Family, trained: Trained, thresholds: Thresholds) -> Verdict:
+    expected, looks = expected_verdict(family, TRAINING), thresholds.looks
+    good = trained.good(thresholds.good_loss)
+    low, high = rate(good, trained.runs)
     if expected == "lost":
         return Verdict(expected, training_outcome(high, looks)[0])
-    return Verdict(expected, training_outcome(low if expected == "full" else trained.good / trained.runs, looks)[1])
+    return Verdict(expected, training_outcome(low if expected == "full" else good / trained.runs, looks)[1])
 
 
 def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) -> Verdict:
@@ -278,3 +284,35 @@ def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) 
 def expected_verdict(family: Family, item: str) -> str:
     """`full`, `lost` or `as measured`."""
     return "full" if family.must_get(item) else "lost" if family.must_lose(item) else "as measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """What thresholds promise.
+
+    Attributes:
+        right: Largest probability that a right family loses any of the four items.
+        wrong: Largest probability that a family gets an item that it must lose.
+        problems: In words, a line for each verdict that may be false more often than `LARGEST_ERROR`.
+    """
+
+    right: float
+    wrong: float
+    problems: tuple[str, ...]
+
+
+def fairness(thresholds: Thresholds, measured: Mapping[str, Measured]) -> Fairness:
+    """How often verdicts may be false, over all families."""
+    found = {family.name: verdicts(family, measured[family.name], thresholds) for family in FAMILIES}
+    problems = [
+        f"{family}: {item} must be {'full' if verdict.expected == 'full' else 'lost'}, and may be "
+        f"{'lost' if verdict.expected == 'full' else 'full'} with probability {verdict.error:.0e}"
+        for family, of in found.items()
+        for item, verdict in of.items()
+        if verdict.expected != "as measured" and verdict.error > LARGEST_ERROR
+    ]
+    return Fairness(
+        right=max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if all(map(f.must_get, ITEMS))),
+        wrong=max(v.error for of in found.values() for v in of.values() if v.expected == "lost"),
+        problems=tuple(problems),
+    )

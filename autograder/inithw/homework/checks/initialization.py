@@ -21,7 +21,7 @@ from inithw.homework.diagnosis.initialization import (
 from inithw.homework.records import Evidence, InitEvidence, WeightSample
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import Measured
-from inithw.homework.thresholds import TEST_LOSS_TARGET, thresholds
+from inithw.homework.thresholds import thresholds
 
 
 def check_draws(evidence: Evidence) -> None:
@@ -127,11 +127,12 @@ def check_training(evidence: Evidence) -> Figures:
     """
     init, seen = usable(evidence)
     losses = test_losses(init, evidence.challenge.judge_seed)
-    good = int(np.count_nonzero(losses < TEST_LOSS_TARGET))
+    enough = thresholds().good_loss
+    good = int(np.count_nonzero(losses < enough))
     if 2 * good < len(losses):
         diverged = int(np.count_nonzero(np.isinf(losses)))
         message = (
-            f"{good} of {len(losses)} networks trained from fresh seeds had a test loss below {TEST_LOSS_TARGET:g}, at "
+            f"{good} of {len(losses)} networks trained from fresh seeds had a test loss below {enough:g}, at "
             f"least half were expected; the median was {np.median(losses):.3g}, and {diverged} diverged"
         )
         raise Lost.because(message, name_cause(init, seen))
@@ -141,10 +142,11 @@ def check_training(evidence: Evidence) -> Figures:
 def test_losses(init: InitEvidence, seed: int) -> FloatArray:
     """Train networks until the stopping rule has seen enough; their test losses, shape (networks,)."""
     losses = np.empty(0)
+    enough = thresholds().good_loss
     for look in thresholds().looks:
         fresh = [sample.weights[len(losses) : look.runs] for sample in init.networks]
         losses = np.concatenate([losses, train(fresh, seed + len(losses))])
-        if not look.lost_at < np.count_nonzero(losses < TEST_LOSS_TARGET) < look.passed_at:
+        if not look.lost_at < np.count_nonzero(losses < enough) < look.passed_at:
             break
     return losses
 
