@@ -28,6 +28,7 @@
 # code with many seeds.
 
 # %%
+# Handout: {{ version }}
 import copy
 import functools
 import math

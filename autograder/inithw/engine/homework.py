@@ -45,6 +45,7 @@ class Homework:
         worker: Name of the module of the untrusted half, with a class `Answers`; see `engine.worker.session`.
         names: Names that its notebooks define and others do not.
         handout: `given.json`: the code cells of the distributed notebook, as `inithw build` has written them.
+        version: Which handout this is, as a line `# Handout: ...` of its code says; empty where there is one only.
         notebook: Path of the distributed notebook in what students get: where a repository keeps its answers.
         files: What else verdicts rest on besides the rubric, by name (`thresholds`): a class is graded by one content
             of them.
@@ -62,6 +63,7 @@ class Homework:
     worker: str
     names: tuple[str, ...]
     handout: Path
+    version: str = ""
     notebook: str = "homework.ipynb"
     files: Mapping[str, Path] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)

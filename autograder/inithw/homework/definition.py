@@ -25,6 +25,7 @@ HOMEWORK = Homework(
     worker="inithw.homework.worker.answers",
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),
+    version=TERM.version,
     files={name: Path(__file__).with_name(name) for name in ("term.toml", "thresholds.json")},
     answers={"q1": "model", "q2": "print_gnorms", "q3": "better_init"},
     pictures=pictures,

@@ -26,6 +26,7 @@ def fingerprints(homework: Homework, settings: Settings, version: str) -> dict[s
     rubric = [(item.id, item.points, item.title, item.claim) for item in homework.rubric]
     return {
         "homework": homework.title,
+        **({"handout": homework.version} if homework.version else {}),
         "version": f"{version}+{_sources(homework)}",
         "key": "public" if settings.key == PUBLIC_KEY else _hash(b"fingerprint of an inithw key\0" + settings.key),
         "rubric": _hash(json.dumps(rubric).encode()),

@@ -15,7 +15,7 @@ from inithw.engine.homework import Homework
 from inithw.engine.records import HelperFile, Submission
 from inithw.engine.submission.files import File, folder_files, opened, read, zip_files
 from inithw.engine.submission.foreign import name_foreign, say_what_it_is
-from inithw.engine.submission.handout import handout_cells, newlines, normalize, read_cell
+from inithw.engine.submission.handout import handout_cells, newlines, normalize, other_handout, read_cell
 from inithw.engine.submission.limits import (
     MAX_CELLS,
     MAX_CODE,
@@ -83,6 +83,8 @@ def read_submission(
     notes = code.notes if code.label == label else (f"Graded {code.label}.", *code.notes)
     if not code.is_of(homework):
         notes += (f"Found neither {' nor '.join(homework.names)}: is this the right homework?",)
+    if other := other_handout(code.sources, homework):
+        notes += (f"Made from the handout of {other}; the current one is {homework.version}.",)
     cells = tuple(read_cell(number, source, homework) for number, source in enumerate(code.sources, start=1))
     return Submission(
         name=clean(name or str(path), NAME_LIMIT),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from inithw.engine.homework import Homework
 from inithw.engine.records import Cell
+from inithw.engine.text import clean
+
+_VERSION = re.compile(r"^# Handout: (.+)$", re.MULTILINE)
 
 
 def normalize(source: str) -> str:
@@ -19,6 +24,12 @@ def normalize(source: str) -> str:
     """
     lines = [line.rstrip() for line in newlines(source).split("\n")]
     return "\n".join(lines).strip("\n")
+
+
+def other_handout(sources: Iterable[str], homework: Homework) -> str:
+    """Which other handout than today's a submission was made from, by its own words; empty for none."""
+    said = {clean(version.strip(), 100) for source in sources for version in _VERSION.findall(newlines(source))}
+    return "" if not homework.version or homework.version in said else ", ".join(sorted(said))
 
 
 def newlines(text: str) -> str:
