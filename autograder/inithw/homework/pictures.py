@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,14 @@ from inithw.engine.records import FloatArray, Picture, Unavailable
 from inithw.engine.verdict import Lost
 from inithw.homework.checks.initialization import test_losses, usable
 from inithw.homework.checks.network import output_scale
+from inithw.homework.checks.norms import right_gradients
 from inithw.homework.printout import Number, Printout, read_printout
-from inithw.homework.records import Evidence, InitEvidence, NormsTask
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
+from inithw.homework.records import Evidence, InitEvidence
 from inithw.homework.reference.initialization import FANS
-from inithw.homework.reference.network import forward, gradients
+from inithw.homework.reference.network import forward
 from inithw.homework.reference.norms import frobenius
 from inithw.homework.statistics import Measured
-from inithw.homework.thresholds import TEST_LOSS_TARGET, thresholds
+from inithw.homework.thresholds import thresholds
 
 Values = list[dict[str, float]]
 _SMALLEST, _LARGEST = 1e-12, 1e12
@@ -100,7 +99,7 @@ def _norms(evidence: Evidence) -> Picture | None:
             rows.append((f"{place}: {widths}", "", "", text.reason))
             continue
         printout = read_printout(text, len(task.network.weights))
-        right = _right_norms(task, printout)
+        right = frobenius(right_gradients(task, printout))
         for layer, (norm, number) in enumerate(zip(right, _beside(printout, right), strict=True)):
             fits = number is not None and number.shows(norm)
             said = "nothing" if number is None else number.text[:40]
@@ -134,15 +133,6 @@ def _norms(evidence: Evidence) -> Picture | None:
         ("network", "matrix", "printed", "right"),
         tuple(rows),
     )
-
-
-def _right_norms(task: NormsTask, printout: Printout) -> FloatArray:
-    """Those that the printout shows, on the data of the task or the homework's; else the task's."""
-    for x, y in product((task.x, TRAIN_X), (task.y, TRAIN_Y)):
-        norms = frobenius(gradients(task.network, x, y))
-        if printout.shows(norms):
-            return norms
-    return frobenius(gradients(task.network, task.x, task.y))
 
 
 def _beside(printout: Printout, right: FloatArray) -> list[Number | None]:
@@ -307,12 +297,12 @@ def _losses(evidence: Evidence, init: InitEvidence) -> Picture | None:
         return None
     losses = np.sort(test_losses(init, evidence.challenge.judge_seed))
     losses[np.isnan(losses)] = np.inf
-    good, diverged = (losses < TEST_LOSS_TARGET), ~np.isfinite(losses)
+    good, diverged = (losses < thresholds().good_loss), ~np.isfinite(losses)
     drawn = np.clip(losses, _SMALLEST, _WORST_LOSS)
     share = np.arange(1, len(losses) + 1) / len(losses)
     says = (
         f"{len(losses)} networks were trained as in the homework, each from fresh weights of your better_init. "
-        f"{np.count_nonzero(good)} have a test loss below {TEST_LOSS_TARGET:g} (at least half are expected), the "
+        f"{np.count_nonzero(good)} have a test loss below {thresholds().good_loss:g} (at least half are expected), the "
         f"median is {'none' if diverged[len(losses) // 2] else f'{np.median(losses):.3g}'}"
         + (f", and {np.count_nonzero(diverged)} diverged: they stand at the right end." if diverged.any() else ".")
     )
@@ -328,7 +318,7 @@ def _losses(evidence: Evidence, init: InitEvidence) -> Picture | None:
                     "encoding": {"y": {"field": "y", "type": "quantitative"}},
                 },
                 {
-                    "data": {"values": [{"x": TEST_LOSS_TARGET}]},
+                    "data": {"values": [{"x": thresholds().good_loss}]},
                     "mark": {"type": "rule", "color": "right", "strokeWidth": 2, "strokeDash": [6, 4]},
                     "encoding": {"x": {"field": "x", "type": "quantitative"}},
                 },
@@ -342,7 +332,7 @@ def _losses(evidence: Evidence, init: InitEvidence) -> Picture | None:
                 "scale": {"domain": [0, 1]},
             },
             key=[
-                ("dot", "good", f"below {TEST_LOSS_TARGET:g}"),
+                ("dot", "good", f"below {thresholds().good_loss:g}"),
                 ("cross", "bad", "above, or diverged"),
                 ("dash", "right", "threshold: half must be to its left"),
             ],

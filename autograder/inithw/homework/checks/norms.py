@@ -42,10 +42,11 @@ def check_general(evidence: Evidence) -> None:
 def _check(evidence: Evidence, item: str) -> None:
     asked = [(task, read_printout(available(part), len(task.network.weights))) for task, part in _asked(evidence, item)]
     for task, printout in asked:
-        if _right(task, printout):
+        matrices = right_gradients(task, printout)
+        right = frobenius(matrices)
+        if printout.shows(right) and not hedges(printout, task.network, matrices):
             continue
         usual = _on_own_data(task)
-        right = frobenius(gradients(task.network, task.x, task.y))
         raise Lost.because(
             f"for fresh weights{'' if usual else ' and other data'}, print_gnorms {_found(printout, right)} "
             f"(network {_described(task)})",
@@ -60,16 +61,16 @@ def _on_own_data(task: NormsTask) -> bool:
     return np.array_equal(task.x, TRAIN_X)
 
 
-def _right(task: NormsTask, printout: Printout) -> bool:
-    """Whether the norms are shown, and no others beside them.
+def right_gradients(task: NormsTask, printout: Printout) -> list[FloatArray]:
+    """The weight gradients whose norms the printout shows; the task's where it shows none.
 
     Who has put the homework's inputs or targets into tensors of their own computes the gradients on those.
     """
     for x, y in product((task.x, TRAIN_X), (task.y, TRAIN_Y)):
         matrices = gradients(task.network, x, y)
         if printout.shows(frobenius(matrices)):
-            return not hedges(printout, task.network, matrices)
-    return False
+            return matrices
+    return gradients(task.network, task.x, task.y)
 
 
 def _asked(evidence: Evidence, item: str) -> list[tuple[NormsTask, str | Unavailable]]:
