@@ -64,13 +64,20 @@ def peer():
     peer.close()
 
 
+def drawn(widths):
+    network = build(widths, torch.float32)
+    for layer in network[::2]:
+        layer.reset_parameters()
+    return network
+
+
 def weights_of(network):
     return [parameter.detach().numpy() for parameter in network.parameters()]
 
 
 def test_the_model_is_evaluated_with_the_judges_weights(peer):
     list(peer.run(SETUP, f"model = nn.Sequential(*{LAYERS}, nn.Linear(20, 1))\nassert len(model) == 9"))
-    network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
+    network, inputs = drawn(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
     reply = peer.ask("model", *weights_of(network), inputs, networks=1)
     assert (reply["variable"], reply["parameters"], len(reply["children"])) == ("model", 1321, 9)
     (outputs,) = peer.floats((11,))
@@ -82,7 +89,7 @@ def test_a_scripted_model_is_evaluated_too(peer):
     list(
         peer.run(SETUP, f"model = torch.jit.script(nn.Sequential(*{LAYERS}, nn.Linear(20, 1)))\nassert len(model) == 9")
     )
-    network, inputs = build(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
+    network, inputs = drawn(WIDTHS), np.linspace(-5, 5, 11, dtype=np.float32)
     assert peer.ask("model", *weights_of(network), inputs, networks=1)["outputs"] is True
     (outputs,) = peer.floats((11,))
     with torch.no_grad():
@@ -91,7 +98,7 @@ def test_a_scripted_model_is_evaluated_too(peer):
 
 def test_a_model_of_other_shapes_is_described_but_not_evaluated(peer):
     list(peer.run(SETUP, "model = nn.Sequential(nn.Linear(1, 7), nn.Tanh())\nassert len(model) == 9"))
-    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32), networks=1)
+    reply = peer.ask("model", *weights_of(drawn(WIDTHS)), np.zeros(3, np.float32), networks=1)
     assert [child["kind"] for child in reply["children"]] == ["Linear", "Tanh"]
     assert reply["outputs"] is False
     assert "shapes" in reply["reason"]
@@ -108,7 +115,7 @@ def test_a_model_of_other_shapes_is_described_but_not_evaluated(peer):
 )
 def test_a_missing_model_is_open_or_not_reached(peer, cell, state, said):
     list(peer.run(SETUP, cell))
-    reply = peer.ask("model", *weights_of(build(WIDTHS)), np.zeros(3, np.float32), networks=1)
+    reply = peer.ask("model", *weights_of(drawn(WIDTHS)), np.zeros(3, np.float32), networks=1)
     assert reply["unavailable"] == state
     assert said in reply["reason"]
 
@@ -118,7 +125,7 @@ def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its
         "def print_gnorms(model):\n    print(len(model), train_x.sum(), train_y.mean(), model[0].weight.sum().item())"
     )
     list(peer.run(SETUP, function))
-    network = build([1, 3, 1])
+    network = drawn([1, 3, 1])
     x, y = np.full(1500, 2.0, np.float32), np.full(1500, 3.0, np.float32)
     reply = peer.ask("norms", *weights_of(network), x, y, widths=[1, 3, 1])
     assert reply["text"].split()[:3] == ["3", "3000.0", "3.0"]
@@ -139,7 +146,7 @@ def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its
 def test_data_that_the_student_turned_into_a_tensor_or_a_column_stays_one(peer, made):
     shown = "print(type(train_x).__name__, train_x.shape, float(train_x.sum()))"
     list(peer.run(SETUP, f"train_x = {made}\nbefore = train_x", f"def print_gnorms(model):\n    {shown}"))
-    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.full(1500, 2.0), np.ones(1500), widths=[1, 2, 1])
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.full(1500, 2.0), np.ones(1500), widths=[1, 2, 1])
     assert reply["text"].endswith(" 3000.0\n")
     assert ("(1500, 1)" if "1)" in made else "1500") in reply["text"].replace("[", "(").replace("]", ")")
     assert reply["text"].startswith("Tensor" if "torch" in made else "ndarray")
@@ -149,7 +156,7 @@ def test_data_that_the_student_turned_into_a_tensor_or_a_column_stays_one(peer, 
 
 def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
     list(peer.run("def print_gnorms(model):\n    print(train_x.shape, train_y.shape)"))
-    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
     assert reply["text"] == "(1500,) (1500,)\n"
 
 
@@ -174,7 +181,7 @@ def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
 )
 def test_missing_norms_are_open_or_not_reached(peer, cells, state, said):
     list(peer.run(*cells))
-    reply = peer.ask("norms", *weights_of(build([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
     assert reply["unavailable"] == state
     assert said in reply["reason"]
 
@@ -253,5 +260,5 @@ def test_weights_with_which_the_network_cannot_run_are_reported(peer):
 
 
 def test_the_judges_oracle_builds_the_homeworks_network():
-    assert [type(layer).__name__ for layer in build(WIDTHS)] == ["Linear", "ReLU"] * 4 + ["Linear"]
-    assert isinstance(build([1, 2, 1]), nn.Sequential)
+    assert [type(layer).__name__ for layer in build(WIDTHS, torch.float32)] == ["Linear", "ReLU"] * 4 + ["Linear"]
+    assert isinstance(build([1, 2, 1], torch.float32), nn.Sequential)

@@ -183,15 +183,14 @@ def _off_kinks(inputs: FloatArray, weights: FloatArray, bias: FloatArray) -> Flo
         weights: Shape (fan_out, fan_in).
         bias: Shape (fan_out,).
     """
-    terms = np.abs(inputs) @ np.abs(weights.T) + np.abs(bias)  # (n, fan_out)
-    moved = bias.copy()
-    for unit, values in enumerate((inputs @ weights.T + bias).T):
-        room = 4 * KINK_MARGIN * terms[:, unit].max()
-        ordered = np.sort([values.min() - 4 * room, *values, values.max() + 4 * room])
-        wide = np.diff(ordered) > room
-        middles = (ordered[:-1] + ordered[1:])[wide] / 2
-        moved[unit] -= middles[np.argmin(np.abs(middles))]
-    return moved
+    values = (inputs @ weights.T + bias).T  # (fan_out, n)
+    terms = np.abs(inputs) @ np.abs(weights.T) + np.abs(bias)
+    room = 4 * KINK_MARGIN * terms.max(axis=0)[:, None]
+    around = values.min(axis=1, keepdims=True) - 4 * room, values.max(axis=1, keepdims=True) + 4 * room
+    ordered = np.sort(np.concatenate([values, *around], axis=1), axis=1)
+    middles = np.where(np.diff(ordered) > room, (ordered[:, :-1] + ordered[:, 1:]) / 2, np.inf)
+    nearest = np.abs(middles).argmin(axis=1)[:, None]
+    return bias - np.take_along_axis(middles, nearest, axis=1)[:, 0]
 
 
 def _unclear(task: NormsTask) -> str:

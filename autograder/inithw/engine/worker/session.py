@@ -66,9 +66,11 @@ class Answers:
 
     Attributes:
         functions: Names of the student's functions that it asks, which are kept as their cells left them.
+        handout: Sources of the cells that students get: they are translated once for all.
     """
 
     functions: Sequence[str] = ()
+    handout: Sequence[str] = ()
 
     def __init__(self, session: Session) -> None:
         self.session = session

@@ -207,6 +207,7 @@ class GradingShell(InteractiveShell):
         self.after_statement: Callable[[int], None] = lambda line: None
         self._on_cpu: OnCpu | None = None
         self._unmade: dict[str, Failure] = {}  # names that a failed statement would have bound
+        self._translations: dict[str, str] = {}
         self._files: dict[str, int] = {}  # the compiler's names of cells, and their numbers
         self._failures: list[Failure] = []
         self._cell = self._depth = self._start = self.resume = 0
@@ -316,8 +317,10 @@ class GradingShell(InteractiveShell):
         return statements.translate("\n".join(lines), self._translated)[0]
 
     def _translated(self, source: str) -> str:
-        blank = len(list(itertools.takewhile(lambda line: not line.strip(), source.split("\n"))))
-        return "\n" * blank + str(super().transform_cell(source))
+        if source not in self._translations:  # IPython takes longer for it than Python to run most cells
+            blank = len(list(itertools.takewhile(lambda line: not line.strip(), source.split("\n"))))
+            self._translations[source] = "\n" * blank + str(super().transform_cell(source))
+        return self._translations[source]
 
     def should_run_async(self, *_: Any, **__: Any) -> bool:
         """Never as a whole: a statement that awaits gets a loop for itself."""

@@ -80,6 +80,7 @@ class _Networks:
         for matrix, given in zip(self._matrices, weights, strict=True):
             matrix[:, :, :-1] = given
         self._inputs = [np.ones((count, columns, batch), np.float32) for _, _, columns in shapes]
+        self._zeros = np.zeros_like(self._inputs[1])
         self._deltas = [np.empty((count, rows, batch), np.float32) for _, rows, _ in shapes]
 
     def differentiate(self, x: FloatArray, y: FloatArray) -> None:
@@ -87,17 +88,18 @@ class _Networks:
         self._inputs[0][:, 0] = x
         last = len(self._matrices) - 1
         for layer in range(last):
-            into = self._inputs[layer + 1][:, :-1]
-            np.matmul(self._matrices[layer], self._inputs[layer], out=into)
-            np.maximum(into, 0, out=into)
+            into = self._inputs[layer + 1]
+            np.matmul(self._matrices[layer], self._inputs[layer], out=into[:, :-1])
+            np.maximum(into, self._zeros, out=into)  # four times as fast as on a part, or beside a number; 1 stays 1
         delta = np.matmul(self._matrices[last], self._inputs[last], out=self._deltas[last])
         delta -= y[:, None]
         delta *= np.float32(2 / y.shape[1])
         for layer in range(last, -1, -1):
             np.matmul(self._deltas[layer], self._inputs[layer].swapaxes(1, 2), out=self._gradients[layer])
             if layer:
-                back = self._deltas[layer - 1]
-                np.matmul(self._matrices[layer][:, :, :-1].swapaxes(1, 2), self._deltas[layer], out=back)
+                back, matrices = self._deltas[layer - 1], self._matrices[layer][:, :, :-1].swapaxes(1, 2)
+                # For one output it is a product number by number, which `matmul` does slowly.
+                (np.multiply if layer == last else np.matmul)(matrices, self._deltas[layer], out=back)
                 back *= self._inputs[layer][:, :-1] > 0
 
     def outputs(self, x: FloatArray) -> FloatArray:

@@ -21,7 +21,7 @@ from inithw.engine.worker.session import Answer, Handler, Session, Unavailable, 
 from inithw.engine.worker.shell import describe
 from inithw.engine.worker.standins import Absent, Value, package, path_of
 from inithw.homework.worker.model import Timeline, Wanted, asserted_names, describe_children, load
-from inithw.homework.worker.stubs import holds_nothing, is_emptied
+from inithw.homework.worker.stubs import HANDOUT, holds_nothing, is_emptied
 
 _TEXT_LIMIT = 100_000
 # As torch defines them: a cell may put something else in their place.
@@ -35,6 +35,7 @@ class Answers(session.Answers):
     """One submission's answers: the networks seen while its cells ran, and its functions."""
 
     functions = ("print_gnorms", "better_init")
+    handout = HANDOUT
 
     def __init__(self, of: Session) -> None:
         super().__init__(of)
@@ -115,7 +116,7 @@ class Answers(session.Answers):
         def put(function: Callable[..., Any]) -> tuple[Answer, bool]:
             failure: Unavailable | None = None
             for dtype in self._dtypes():
-                network = build(request["widths"]).to(dtype)
+                network = build(request["widths"], dtype)
                 load(network, [torch.from_numpy(array) for array in weights])
                 with (
                     self._training_data(x.astype(np.float64), y.astype(np.float64)),
@@ -168,18 +169,19 @@ class Answers(session.Answers):
     ) -> Answer:
         """Weights and biases of layers, of networks, and of networks that had ones or `start` before, not NaN."""
         widths, seed = request["widths"], request["seed"]
-        network = build(widths)
+        network, nan = build(widths, dtype), torch.tensor(torch.nan)
 
         def initialized(widths: list[int], before: list[np.ndarray] | None = None) -> list[np.ndarray]:
             nonlocal seed, network
             seed += 1
             seeds.seed_all(seed)
-            network = build(widths).to(dtype)
+            network = build(widths, dtype)
             linear = [module for module in network if isinstance(module, _Linear)]
-            for number, parameter in enumerate(part for layer in linear for part in (layer.weight, layer.bias)):
-                # NaN as in the homework, where training at scale 3 has just diverged
-                value = torch.tensor(torch.nan) if before is None else torch.from_numpy(before[number])
-                with torch.no_grad():
+            parameters = [part for layer in linear for part in (layer.weight, layer.bias)]
+            # NaN as in the homework, where training at scale 3 has just diverged
+            values = [nan] * len(parameters) if before is None else map(torch.from_numpy, before)
+            with torch.no_grad():
+                for parameter, value in zip(parameters, values, strict=True):
                     _copy(parameter, value)
             self.session.call("better_init", _apply, network, function)
             fans = itertools.pairwise(widths)
@@ -258,11 +260,18 @@ def _overwrite(target: torch.Tensor | np.ndarray, values: np.ndarray) -> None:
         target[...] = values.reshape(target.shape)
 
 
-def build(widths: list[int]) -> nn.Sequential:
-    """A fully connected ReLU network with the given layer widths, named as the homework's: 0, 1, 2 ..."""
+def build(widths: list[int], dtype: torch.dtype) -> nn.Sequential:
+    """A fully connected ReLU network with the given layer widths, named as the homework's: 0, 1, 2 ...
+
+    Its weights are yet to be set: drawing those of `nn.Linear`, to be thrown away, would take half of the time.
+    """
     layers: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise(widths):
-        layers += [_Linear(fan_in, fan_out), _ReLU()]
+    draw, _Linear.reset_parameters = _Linear.reset_parameters, lambda _layer: None
+    try:
+        for fan_in, fan_out in itertools.pairwise(widths):
+            layers += [_Linear(fan_in, fan_out, dtype=dtype), _ReLU()]
+    finally:
+        _Linear.reset_parameters = draw
     return _Sequential(*layers[:-1])
 
 

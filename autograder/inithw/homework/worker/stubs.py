@@ -33,7 +33,7 @@ def better_init(module):
         nn.init.zeros_(module.bias)
 """
 # Read at once: behind the walls the file is out of reach.
-_HANDOUT = [cell["source"] for cell in json.loads(_GIVEN.read_text("utf-8"))["cells"]] if _GIVEN.is_file() else []
+HANDOUT = [cell["source"] for cell in json.loads(_GIVEN.read_text("utf-8"))["cells"]] if _GIVEN.is_file() else []
 _PLACEHOLDER = re.compile(r"\?+|_{2,}|\.\.\.|<[^<>\n]*>|#.*|TODO|YOUR[ _]CODE(?:[ _]HERE)?", re.IGNORECASE)
 _NOTHING = re.compile(r"NotImplemented(?:Error)?|todo|_{2,}|your_?code(?:_?here)?", re.IGNORECASE)
 _HEADER = re.compile(r"^(\s*)(?:def|if|for|with|while|else|elif|try|class)\b.*:\s*(?:#.*)?$")
@@ -112,7 +112,7 @@ def _is_nothing(value: ast.expr) -> bool:
 @cache
 def _given(name: str) -> frozenset[str]:
     headers: set[str] = set()
-    for source in (_OLDER, *_HANDOUT):
+    for source in (_OLDER, *HANDOUT):
         if f"def {name}" in source:
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.FunctionDef) and node.name == name:
