@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test quick verify dist bench bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
+.PHONY: help setup grade browser test quick verify dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -71,6 +71,9 @@ dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for st
 
 bench: setup ## time and memory of grading one submission, beside stock Otter (2 minutes)
 	@$(BIN)/python -m tests.bench_otter
+
+bench-report: setup ## the report of a class: how long it takes to write, and a browser to show it
+	@$(BIN)/python -m tests.bench_report
 
 bench-gradescope: setup ## the real zip, set up and run under Gradescope's limits; beside stock Otter (as root; 10 minutes)
 	@$(BIN)/python -m tests.bench_gradescope --stock

@@ -16,6 +16,7 @@ from inithw.engine.course import folder as class_folder
 from inithw.engine.course.cells import Sheet
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.records import Item
+from inithw.engine.report.pages import rendering
 from inithw.engine.report.progress import Meter
 from inithw.engine.settings import PLUGIN
 from inithw.engine.verdict import Lost, available
@@ -644,3 +645,33 @@ def test_explain_makes_one_page_alone_and_says_what_it_cannot_explain(graded, in
     Path("out/records/odd.json").write_text("{}")
     code, _, errors = inithw("explain", "out/records/odd.json")
     assert (code, "no record of a class" in errors) == (2, True)
+
+
+# ---------------------------------------------------------------- report
+
+
+def test_a_class_run_writes_the_report_and_rescoring_renews_it(graded, inithw, monkeypatch):
+    people, _ = graded
+    assert "Look at the class: out/report.html" in inithw("grade", "class", "--out", "out")[2]
+    page = Path("out/report.html").read_text("utf-8")
+    assert all(person.login in page for person in people)
+    settings(points_possible=40)
+    Path("out/report.html").unlink()
+    assert "Look at the class" not in inithw("rescore", "out")[2]
+    assert "Look at the class" in inithw("rescore", "out", "--write")[2]
+    assert "mean of 40 points" in Path("out/report.html").read_text("utf-8")
+
+
+def test_without_what_only_staff_has_a_class_is_graded_all_the_same(graded, inithw, monkeypatch):
+    there = rendering.importlib.util.find_spec
+    monkeypatch.setattr(
+        rendering.importlib.util, "find_spec", lambda name, *rest: None if name == "itables" else there(name, *rest)
+    )
+    Path("out/report.html").unlink()
+    code, _, errors = inithw("grade", "class", "--out", "out")
+    assert (code, scores_in()) == (0, graded[1])
+    assert "out/report.html was not written: the report needs what only staff has" in errors
+    code, _, errors = inithw("report", "out")
+    assert (code, "pip install 'inithw[staff]'" in errors) == (1, True)
+    code, _, errors = inithw("report", "class")
+    assert (code, "no records here" in errors) == (2, True)

@@ -10,11 +10,11 @@ import pkgutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 # One thread in the judge too: more are slower on small matrices and starve the worker. Before NumPy is imported.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -36,6 +36,7 @@ from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.gradebook import fill
 from inithw.engine.course.handin import CourseError, Intake
 from inithw.engine.course.intake import LAYOUTS, collect
+from inithw.engine.course.overview import REPORT, write_report
 from inithw.engine.course.record import HandedIn, Record, Verdict
 from inithw.engine.course.rescoring import Rescored, rescore_class, write_rescored
 from inithw.engine.course.roster import Roster, read_roster
@@ -56,6 +57,9 @@ from inithw.engine.settings import KEY_FILE, ProjectError, Settings, find_config
 from inithw.engine.slots import default_jobs
 from inithw.engine.submission import handout_cells
 from inithw.engine.text import clean
+
+if TYPE_CHECKING:
+    from inithw.engine.similarity import Pair
 
 app = typer.Typer(
     name="inithw",
@@ -266,8 +270,10 @@ def grade(
             pairs = similar_pairs(done, folder, handout_cells(homework))
             if not as_json:
                 print_pairs(pairs)
-        if folder and feedback:
-            _write_feedback(folder, homework, jobs, anew=False)
+        if folder:
+            if feedback:
+                _write_feedback(folder, homework, jobs, anew=False)
+            _write_report(folder, homework, pairs)
         records = folder.records if folder else _records(done)
         if gradebook:
             _fill(gradebook, records, out, settings.assignment_name or homework.title, column)
@@ -449,6 +455,34 @@ def _write_feedback(folder: ClassFolder, homework: Homework, jobs: int, *, anew:
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --out DIR`.")],
+) -> None:
+    """Write DIR/report.html: the whole class on one page for staff, to open in a browser; it needs no network."""
+    _refuse_without_records(folder)
+    homework = _homework()
+    with ClassFolder(folder) as opened:
+        _write_report(opened, homework, similar_pairs([], opened, handout_cells(homework)), needed=True)
+
+
+def _write_report(folder: ClassFolder, homework: Homework, pairs: Sequence[Pair], *, needed: bool = False) -> None:
+    """Write the class's report and say where it is; where it is not what was asked for, it must not end the run."""
+    try:
+        _say([f"Look at the class: {write_report(folder, homework, pairs)}"])
+    except ProjectError as missing:
+        if needed:
+            raise
+        _say([f"{folder.path / REPORT} was not written: {missing}"])
+
+
+def _refuse_without_records(folder: Path) -> None:
+    if not (folder / "records").is_dir():
+        raise Stop(
+            f"{folder}: no records here; make some with `inithw grade ... --out {folder} --save-evidence`", _USAGE
+        )
+
+
+@app.command()
 def rescore(
     folder: Annotated[Path, typer.Argument(help="Folder of `inithw grade --out DIR --save-evidence`.")],
     write: Annotated[
@@ -466,10 +500,7 @@ def rescore(
     Shows what would change for whom. With --write the new grades stand: records keep the old ones too, changed.csv says
     what changed, grades.csv and results.json are made anew.
     """
-    if not (folder / "records").is_dir():
-        raise Stop(
-            f"{folder}: no records here; make some with `inithw grade ... --out {folder} --save-evidence`", _USAGE
-        )
+    _refuse_without_records(folder)
     homework, config = _homework(), find_config(Path.cwd(), [folder])
     homework.ready()
     settings = load_settings(config)
@@ -491,6 +522,7 @@ def rescore(
         if write:
             write_rescored(opened, results, decided)
             opened.write_tables(settings)
+            _write_report(opened, homework, similar_pairs([], opened, handout_cells(homework)))
         _say([f"{result.id}: stays as it was: {result.problem}" for result in results if result.problem][:20])
         changed = sum(result.changed for result in results)
         done = f"written to {folder}" if write else "nothing was written: `--write` lets the new grades stand"

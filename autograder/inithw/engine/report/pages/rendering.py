@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from inithw.engine.settings import ProjectError
@@ -13,6 +16,7 @@ from inithw.engine.text import clean
 
 _LONGEST = 4000  # characters of one text
 _MOST_LINES = 400  # of one piece of code
+_EXPORT = re.compile(r"export\s*\{[^}]*?\b([\w$]+) as default[^}]*\};?")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
 
@@ -39,7 +43,14 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters |= {"md": in_markdown, "lines": code_lines, "points": points, "asset": asset}
+    environment.filters |= {
+        "md": in_markdown,
+        "lines": code_lines,
+        "points": points,
+        "asset": asset,
+        "figure": figure,
+        "anchor": anchor,
+    }
     return environment
 
 
@@ -75,6 +86,37 @@ def asset(name: str) -> Any:
     from markupsafe import Markup
 
     return Markup(resources.files("inithw.engine.report.pages").joinpath("templates", name).read_text("utf-8"))
+
+
+def datatables() -> Any:
+    """DataTables, from the bundle of itables, as a script that leaves `DataTable` behind.
+
+    Raises:
+        ProjectError: It is not installed, or has another form.
+    """
+    from markupsafe import Markup
+
+    spec = importlib.util.find_spec("itables")
+    if spec is None or spec.origin is None:
+        raise ProjectError("the report needs what only staff has: pip install 'inithw[staff]', or make setup")
+    bundle = (Path(spec.origin).parent / "html" / "dt_bundle.js").read_text("utf-8")
+    script, exports = _EXPORT.subn(r";globalThis.DataTable = \1;", bundle)
+    if exports != 1:
+        raise ProjectError("itables has another form than this program knows: install the version in constraints.txt")
+    # In a page, these would begin or end something; in a string of the script they are the same.
+    for mark in ("!--", "script", "/script"):
+        script = script.replace(f"<{mark}", f"\\x3c{mark}")
+    return Markup(script)
+
+
+def figure(value: float | None) -> str:
+    """A figure of the class with two digits at most; a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def anchor(name: str) -> str:
+    """The id of a record as one of the page: no other thing on it begins so."""
+    return "student-" + re.sub(r"[^\w.-]", "-", name)
 
 
 def joined(parts: Iterable[str]) -> str:
