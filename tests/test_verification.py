@@ -23,7 +23,9 @@ HARMLESS = next(attack for attack in ATTACKS if attack.name == "the handout's no
 
 def verified(root, monkeypatch, answers, outcomes_of=lambda run: run):
     """Run the gate on a small corpus; how many differ, and what was printed."""
-    corpus = SimpleNamespace(ANSWERS=answers, packed=tuple, write_answer=submissions.write_answer)
+    corpus = SimpleNamespace(
+        ANSWERS=answers, packed=tuple, write_answer=submissions.write_answer, fits_this_term=lambda _: True
+    )
     attacks = SimpleNamespace(
         ATTACKS=[HARMLESS], run=lambda **options: outcomes_of(proving_ground.run([HARMLESS], **options))
     )

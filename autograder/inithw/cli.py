@@ -1,4 +1,4 @@
-"""The command line: `inithw grade | explain | rescore | build | verify | dist | gradescope | calibrate | doctor`."""
+"""The command line: `inithw grade | explain | report | rescore | build | answers | calibrate | new-term | dist | ...`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 # One thread in the judge too: more are slower on small matrices and starve the worker. Before NumPy is imported.
@@ -601,13 +602,112 @@ def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = P
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 
+@app.command("new-term")
+def new_term(
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE", help="Any value of term.toml: data.noise=0.2, seeds.better=700, points.q2.norms=3."
+        ),
+    ] = None,
+    term: Annotated[str | None, typer.Option(help="Name of the term, as 'Spring 2027'.")] = None,
+    width: Annotated[int | None, typer.Option(help="Units of every hidden layer.")] = None,
+    hidden_layers: Annotated[int | None, typer.Option(help="How many hidden layers.")] = None,
+    frequencies: Annotated[int | None, typer.Option(help="Sine waves of the function to learn.")] = None,
+    function_seed: Annotated[int | None, typer.Option(help="Draws the function to learn.")] = None,
+    data_seed: Annotated[int | None, typer.Option(help="Draws the training data.")] = None,
+    noise: Annotated[float | None, typer.Option(help="Standard deviation of the noise.")] = None,
+    train: Annotated[int | None, typer.Option(help="Training points.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes through them.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of SGD.")] = None,
+    points: Annotated[list[str] | None, typer.Option(metavar="ITEM=N", help="Points of an item.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Measure as much as for the first handout, not a fifth of it.")
+    ] = False,
+    gate: Annotated[str, typer.Option(help="How much of the release gate: small, full or none.")] = "small",
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes of the calibration.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Let the new term replace the old one without asking.")] = False,
+) -> None:
+    """Make next term's homework: other seeds, size, data, points; last term's answers no longer fit.
+
+    Everything happens in a copy: edits term.toml, rebuilds, measures thresholds, rewrites the numbers of the model
+    answers, runs the release gate and writes dist/new-term.html to read before release. Interrupted or refused, it
+    leaves the old term as it was. Without options it asks.
+    """
+    from inithw.release import new_term as terms
+    from inithw.release.term_page import page
+
+    root = _project_root()
+    if gate not in ("small", "full", "none"):
+        raise Stop(f"--gate {gate}: write small, full or none", _USAGE)
+    options = {
+        "term": term,
+        "network.width": width,
+        "network.hidden_layers": hidden_layers,
+        "data.frequencies": frequencies,
+        "data.function_seed": function_seed,
+        "data.data_seed": data_seed,
+        "data.noise": noise,
+        "data.train": train,
+        "training.epochs": epochs,
+        "training.learning_rate": learning_rate,
+    }
+    changes: dict[str, object] = {key: value for key, value in options.items() if value is not None}
+    changes |= terms.parse([*(settings or ()), *(f"points.{item}" for item in points or ())])
+    if not changes:
+        changes = _asked(terms)
+    if "term" in changes and "handout" not in changes:
+        changes["handout"] = 1
+    console = Console(stderr=True, highlight=False)
+    stage = terms.Stage(root)
+    try:
+        made = terms.make(
+            stage, changes, full=full, gate=gate, jobs=jobs, step=lambda words: console.status(f"{words} ...")
+        )
+        (root / terms.PAGE).parent.mkdir(exist_ok=True)
+        replace_file(root / terms.PAGE, page(made))
+        for warning in made.warnings:
+            console.print(f"[bold]Warning[/] {escape(warning)}")
+        _say([*made.gate.splitlines()[-2:], f"{len(made.marks)} paragraphs of the model answers are to be read again"])
+        _say([f"Read {terms.PAGE} before you release it"])
+        if not yes and sys.stdin.isatty() and not typer.confirm("Let the new term replace the old one?"):
+            raise Stop("The old term stands as it was.", _FAILED)
+        for name in stage.swap():
+            print(f"wrote {name}")
+    except KeyboardInterrupt:
+        raise Stop(
+            "inithw: stopped by Ctrl-C; the old term stands as it was. What was measured is kept for the next run",
+            _INTERRUPTED,
+        ) from None
+    finally:
+        stage.discard()
+
+
+def _asked(terms: ModuleType) -> dict[str, object]:
+    """Ask for every value, with today's as the default."""
+    from inithw.homework.term import TERM
+
+    if not sys.stdin.isatty():
+        raise Stop("say what is to change, as --width 32 or data.noise=0.2: see `inithw new-term --help`", _USAGE)
+    changes: dict[str, object] = {}
+    for key, old in terms.values(TERM).items():
+        answer = typer.prompt(key, default=str(old))
+        if answer != str(old):
+            changes[key] = answer if isinstance(old, str) else terms.read_value(answer)
+    return changes
+
+
 @app.command()
-def verify() -> None:
+def verify(
+    small: Annotated[
+        bool, typer.Option("--small", help="One labelled notebook in 24 and no attacks, for a first look.")
+    ] = False,
+) -> None:
     """Prove the release: reference full marks, skeleton zero, every labelled answer and attack exactly as declared."""
     from inithw.release.verification import verify as run
 
     root = _project_root()
-    problems = run(root, load_settings(find_config(root)), Console(highlight=False))
+    problems = run(root, load_settings(find_config(root)), Console(highlight=False), small=small)
     if problems:
         raise Stop(f"{problems} submission(s) were not graded as declared: see above", _FAILED)
 

@@ -9,8 +9,9 @@ from tests.submissions.elsewhere import ELSEWHERE
 from tests.submissions.q1 import Q1
 from tests.submissions.q2 import Q2
 from tests.submissions.q3 import Q3
+from tests.submissions.terms import fits_this_term, rebuilt
 from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
 
-ANSWERS = (*Q1, *Q2, *Q3, *WHOLE_NOTEBOOKS, *ELSEWHERE)
+ANSWERS = (*map(rebuilt, Q1), *Q2, *Q3, *WHOLE_NOTEBOOKS, *ELSEWHERE)
 
-__all__ = ["ANSWERS", "Answer", "packed", "write_answer"]
+__all__ = ["ANSWERS", "Answer", "fits_this_term", "packed", "write_answer"]

@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inithw.homework.reference.data import WIDTHS
 from inithw.homework.rubric import POINTS
 
 Notebook = dict
 NAME = "homework.ipynb"
 REFERENCE = {
-    "q1": """
+    "q1": f"""
         model = nn.Sequential(
-            nn.Linear(1, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
-            nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1),
+            nn.Linear(1, width), nn.ReLU(), {(len(WIDTHS) - 3) * "nn.Linear(width, width), nn.ReLU(), "}
+            nn.Linear(width, 1),
         )""",
     "q2": "gnorm = param.grad.norm()",
     "q3": "nn.init.kaiming_normal_(module.weight)",

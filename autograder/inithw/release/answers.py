@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inithw.engine.files import replace_file
 from inithw.engine.settings import ProjectError
 
 DOCUMENT = "solutions/written-answers.md"
@@ -216,3 +217,17 @@ def _marked(section: str, expression: str, reasons: Sequence[str]) -> str:
     known = present[1].split("; ") if present else []
     reasons = [*known, *(reason for reason in dict.fromkeys(reasons) if reason not in known)]
     return f"{earlier}{MARK}{'; '.join(reasons)} -->\n{rest[present.end() if present else 0 :]}"
+
+
+def _for_new_term(root: Path, figures: Path) -> None:
+    """Fill in the numbers and print what was found, for `new_term`."""
+    measured = measure(root, figures)
+    document = root / DOCUMENT
+    filled, found = compare(document.read_text(encoding="utf-8"), measured)
+    replace_file(document, filled)
+    differences = [f"{one.question}: {one.said} → {one.found}" for one in found]
+    json.dump({"run": measured, "differences": differences, "marks": marks(filled)}, sys.stdout)
+
+
+if __name__ == "__main__":
+    _for_new_term(Path.cwd(), Path(sys.argv[1]))

@@ -1,0 +1,49 @@
+"""Labelled answers in another term: q1's are rebuilt for its network, those tied to the first handout are told."""
+
+import dataclasses
+import re
+import tempfile
+from pathlib import Path
+
+from inithw.homework.reference.data import TRAIN_N, WIDTHS
+
+FIRST_WIDTHS, FIRST_N = (1, 20, 20, 20, 20, 1), 1500
+ROOT = Path(__file__).parents[2]
+_OF_WIDTH = re.compile(r"\b(?:20|21|40|1321|1320|0\.316|0\.05)\b|twenty")
+_OF_DEPTH = re.compile(
+    r"range\([345]\)|\b[345],|fc4|hidden4|\[:9\]|\* ?[34]\b|block\(\d+\), block|\b9\b|model\[[4678]\]"
+)
+_OF_DATA = re.compile(r"\b(?:1500|1499|468)\b")
+
+
+def rebuilt(answer):
+    """The same answer to q1 for today's width; `q1.CHAIN` has today's depth by itself."""
+    if answer.q1 is None or WIDTHS[1] == FIRST_WIDTHS[1]:
+        return answer
+    return dataclasses.replace(answer, q1=re.sub(r"\b20\b", str(WIDTHS[1]), answer.q1))
+
+
+def fits_this_term(answer):
+    """Whether its label holds for today's homework: it states no number that only the first handout has."""
+    q1, rest = answer.q1 or "", f"{answer.q2 or ''} {answer.q3 or ''} {answer.name}"
+    if TRAIN_N != FIRST_N and _OF_DATA.search(f"{q1} {rest}"):
+        return False
+    if WIDTHS == FIRST_WIDTHS:
+        return True
+    if WIDTHS[1] != FIRST_WIDTHS[1] and (_OF_WIDTH.search(rest) or "1321" in answer.name or "width" in answer.name):
+        return False
+    if len(WIDTHS) != len(FIRST_WIDTHS) and _OF_DEPTH.search(q1):
+        return False
+    return answer.transform is None or _can_be_written(answer)
+
+
+def _can_be_written(answer):
+    """Whether the text that it changes stands in today's notebook."""
+    from tests.submissions.answer import write_answer
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            write_answer(answer, ROOT / "assignment/homework.ipynb", Path(folder))
+        except (AssertionError, ValueError):
+            return False
+    return True
