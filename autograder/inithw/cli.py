@@ -1,4 +1,4 @@
-"""The command line: `inithw grade | explain | report | rescore | build | answers | calibrate | new-term | dist | ...`."""
+"""The command line: `inithw grade | explain | report | rescore | build | answers | calibrate | new-term | ...`."""
 
 from __future__ import annotations
 
