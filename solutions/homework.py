@@ -1291,7 +1291,7 @@ import re
 
 import nbformat
 from nbconvert import HTMLExporter
-from traitlets.config import Config
+from nbconvert.preprocessors import TagRemovePreprocessor
 
 
 def write_page():
@@ -1320,8 +1320,8 @@ def write_page():
         for cell in texts:
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
-    code = Config(TagRemovePreprocessor={"enabled": True, "remove_input_tags": ["given"]})
-    exporter = HTMLExporter(config=code, exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True)
+    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True)
+    exporter.register_preprocessor(TagRemovePreprocessor(remove_input_tags={"given"}), enabled=True)
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"path": "."}})
     page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100%; min-width: 0 !important }</style></head>")
     target = saved.with_suffix(".html")
