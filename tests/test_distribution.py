@@ -236,12 +236,7 @@ def test_each_stub_stops_its_cell_and_says_which_question_is_open(files):
     cells = code(files, "assignment/homework.ipynb")
     namespace = {}
     for source in cells:
-        if (
-            "\nimport copy\n" in source
-            or "def todo" in source
-            or "train_y =" in source
-            or "F_TRUE_PARAMS =" in source
-        ):
+        if "\nimport copy\n" in source or "def todo" in source or "train_y =" in source or "F_TRUE_PARAMS =" in source:
             exec(source, namespace)
     namespace.update(width=20, model=namespace["nn"].Linear(1, 1))
     for question in ("q1", "q2", "q3"):

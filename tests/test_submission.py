@@ -422,6 +422,27 @@ def test_the_notebook_is_found_among_everything_else(write, pack):
     assert read.name == str(path)
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "# # Training\n# Now train it.\n\n{}",
+        '"""Now\ntrain it."""\n\n{}',
+        "{}\n\n# -\n\n# What do you see?",
+        "'''x'''\n{}\n#",
+    ],
+)
+def test_text_around_a_given_cell_leaves_it_the_handouts(around):
+    for source in handout.handout_cells(HOMEWORK):
+        assert handout.read_cell(1, around.format(source), HOMEWORK).source == source
+        assert not handout.read_cell(1, around.format(source) + "\nx = 1", HOMEWORK).given
+
+
+def test_a_string_that_is_used_or_never_ends_is_code():
+    for source in ('"""a""".upper()\nx = 1', '"""a\nx = 1', "x = 1\n'''b'''"):
+        assert handout.fingerprint(source) not in {handout.fingerprint("x = 1"), handout.fingerprint("")}
+
+
 @both
 def test_helper_files_that_are_left_out_are_named(write, pack):
     files = [

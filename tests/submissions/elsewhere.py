@@ -298,14 +298,18 @@ FORMS = {
     "VS Code": script("# To add a new cell, type '# %%'", "# %%\n"),
     "light with marks": script("", "# +\n", "\n# -"),
 }
+SMALL = dict.fromkeys(["q3.scale", "q3.gradients", "q3.training"], "q3.gpt_scale")
 SCRIPTS = [right("script", form, change) for form, change in FORMS.items()] + [
-    answer
-    for form, change in FORMS.items()
-    for answer in (
-        lost("script", f"{form}, q2 damaged", items("q2", "not reached"), change, q2="gnorm = (param.grad.norm("),
-        lost("script", f"{form}, q3 wrong", {"q3.scale": "q3.gpt_scale", "q3.gradients": "q3.gpt_scale", "q3.training": "q3.gpt_scale"}, change, q3="nn.init.normal_(module.weight, std=0.02)"),
+    lost(
+        "script",
+        f"{form}, q2 damaged, q3 wrong",
+        items("q2", "not reached") | SMALL,
+        change,
+        q2="gnorm = (param.grad.norm(",
+        q3="nn.init.normal_(module.weight, std=0.02)",
     )
-]  # fmt: skip
+    for form, change in FORMS.items()
+]
 
 # ---------------------------------------------------------------- 9: not answered
 

@@ -14,6 +14,7 @@ from inithw.engine.homework import Homework
 from inithw.engine.records import Cell
 from inithw.engine.text import clean
 
+_QUOTES = ('"""', "'''")
 _VERSION = re.compile(r"^# Handout: (.+)$", re.MULTILINE)
 
 
@@ -38,8 +39,28 @@ def newlines(text: str) -> str:
 
 
 def fingerprint(source: str) -> str:
-    """A hash of a cell that is equal for cells that count as the same."""
-    return hashlib.sha256(normalize(source).encode()).hexdigest()
+    """A hash of a cell that is equal for cells that count as the same: text around the code does not count."""
+    return hashlib.sha256(without_text_around(normalize(source)).encode()).hexdigest()
+
+
+def without_text_around(source: str) -> str:
+    """The source without comments, and strings alone on their lines, above it, and without comments below.
+
+    So exports to scripts write a notebook's text.
+    """
+    lines = source.split("\n")
+    start, end = 0, len(lines)
+    while start < end and (not lines[start] or lines[start].startswith(("#", *_QUOTES))):
+        if lines[start].startswith(_QUOTES):
+            quotes, inside = lines[start][:3], [lines[start][3:], *lines[start + 1 : end]]
+            closing = next((place for place, line in enumerate(inside) if line.endswith(quotes)), None)
+            if closing is None:
+                break
+            start += closing
+        start += 1
+    while end > start and (not lines[end - 1] or lines[end - 1].startswith("#")):
+        end -= 1
+    return "\n".join(lines[start:end])
 
 
 def read_cell(number: int, source: str, homework: Homework) -> Cell:
