@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test quick verify dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
+.PHONY: help setup grade browser test quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -66,6 +66,14 @@ quick: lint ## what speaks about a change in under a minute: style, imports, typ
 	@$(BIN)/inithw build --check
 	@$(BIN)/pytest -q -n 2 -m "not slow"
 
+demo: setup ## grade a class of 60, made up of labelled answers, and open its report (a minute or two)
+	@rm -rf .demo
+	@$(BIN)/python -m tests.demo .demo
+	@$(BIN)/inithw grade .demo/submissions.zip --roster .demo/students.csv --out .demo/class --feedback
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
+		$(BIN)/python -m webbrowser "file://$(CURDIR)/.demo/class/report.html" >/dev/null; fi
+	@echo "The report: file://$(CURDIR)/.demo/class/report.html"
+
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist
 
@@ -103,4 +111,4 @@ faults: setup ## end a class's grading at KILLS (200) random moments: nothing ma
 	@$(BIN)/python -m tests.faults --kills $(KILLS)
 
 clean: ## remove what the other targets made, except the environment
-	rm -rf dist build .samples .evidence results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist build .samples .demo .evidence results .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

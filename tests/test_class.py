@@ -659,7 +659,7 @@ def test_a_class_run_writes_the_report_and_rescoring_renews_it(graded, inithw, m
     Path("out/report.html").unlink()
     assert "Look at the class" not in inithw("rescore", "out")[2]
     assert "Look at the class" in inithw("rescore", "out", "--write")[2]
-    assert "mean of 40 points" in Path("out/report.html").read_text("utf-8")
+    assert "mean, of 40 points" in Path("out/report.html").read_text("utf-8")
 
 
 def test_without_what_only_staff_has_a_class_is_graded_all_the_same(graded, inithw, monkeypatch):

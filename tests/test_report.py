@@ -118,6 +118,18 @@ def test_who_made_a_mistake_is_one_click_away(tab, made):
     tab.wait_for_function("document.querySelector('.dt-info').textContent.includes('1,000 students')")
 
 
+def test_who_is_to_be_looked_at_is_found_in_the_table(tab):
+    tab.get_by_label("Handed in").select_option("late")
+    look = tab.get_by_role("region", name="For a person to look at")
+    last = look.get_by_role("link").nth(15)
+    assert last.inner_text() not in names(tab)
+    last.click()
+    assert last.inner_text() in names(tab)
+    row = tab.locator("#table tbody tr", has=tab.get_by_text(last.inner_text(), exact=True))
+    assert row.locator("details").get_attribute("open") == ""
+    assert "a web page" in row.inner_text()
+
+
 def test_what_students_wrote_stays_text(tab):
     assert tab.locator("script").count() == 1
     assert tab.locator("img, iframe, object, textarea").count() == 0

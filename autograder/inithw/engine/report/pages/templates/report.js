@@ -23,18 +23,38 @@ table.search.fixed("filters", (_text, _data, index) => {
   const wanted = Object.fromEntries(new FormData(form));
   return kept(wanted, table.row(index).node());
 });
+const unfilter = () => {
+  for (const select of form.querySelectorAll("select")) select.value = "";
+};
 form.hidden = false;
 form.addEventListener("change", () => table.draw());
-form.addEventListener("reset", () => setTimeout(() => table.search("").draw()));
+form.addEventListener("reset", (event) => {
+  event.preventDefault();
+  unfilter();
+  table.search("").draw();
+});
 form.addEventListener("submit", (event) => event.preventDefault());
 
 // A link such as "who?" filters the table and goes there.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-filter]");
   if (!link) return;
-  form.reset();
+  unfilter();
   form.elements[link.dataset.filter].value = link.dataset.value;
   table.search("").draw();
+});
+
+// A link to a student turns to the page of the table on which they are, and opens their reasons.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#student-"]');
+  if (!link) return;
+  unfilter();
+  table.search("").draw();
+  const rows = table.rows({ order: "applied", search: "applied" }).nodes().toArray();
+  const place = rows.findIndex((row) => row.id === link.hash.slice(1));
+  if (place < 0) return;
+  if (table.page.len() > 0) table.page(Math.floor(place / table.page.len())).draw("page");
+  rows[place].querySelector("details").open = true;
 });
 
 // On paper, everybody.
