@@ -658,8 +658,15 @@ def test_a_class_run_writes_the_report_and_rescoring_renews_it(graded, inithw, m
     settings(points_possible=40)
     Path("out/report.html").unlink()
     assert "Look at the class" not in inithw("rescore", "out")[2]
-    assert "Look at the class" in inithw("rescore", "out", "--write")[2]
+    errors = inithw("rescore", "out", "--write")[2]
+    assert "Look at the class" in errors
+    assert "feedback pages" not in errors
     assert "mean, of 40 points" in Path("out/report.html").read_text("utf-8")
+    inithw("explain", "out")
+    assert f"feedback/{people[0].login}.html" in Path("out/report.html").read_text("utf-8")
+    settings(points_possible=80)
+    errors = inithw("rescore", "out", "--write")[2]
+    assert "5 feedback pages are older than their records: `inithw explain out` writes them anew" in errors
 
 
 def test_without_what_only_staff_has_a_class_is_graded_all_the_same(graded, inithw, monkeypatch):

@@ -407,6 +407,7 @@ def explain(
             raise Stop(f"--out: the pages of a class go to {path / FEEDBACK}", _USAGE)
         with ClassFolder(path) as folder:
             _write_feedback(folder, homework, default_jobs(), anew=True)
+            _write_report(folder, homework, similar_pairs([], folder, handout_cells(homework)))
         return
     if path.parent.name == "records" and path.name.endswith((".json", ".evidence.npz")):
         whose, name, record, evidence, problem = read_record(path, homework)
@@ -453,6 +454,13 @@ def _write_feedback(folder: ClassFolder, homework: Homework, jobs: int, *, anew:
                 remarks.append(f"{name}: {problem}")
     _say([*remarks[:_REMARKS], *([f"... and {len(remarks) - _REMARKS} more"] if len(remarks) > _REMARKS else [])])
     _say([f"{folder.path / FEEDBACK}: {due} pages written, {len(folder.records) - due} as they were"])
+
+
+def _say_old_pages(folder: ClassFolder) -> None:
+    """How many feedback pages say what no longer stands."""
+    old = sum(page_of(folder.path, name).exists() and stale(folder, name) for name in folder.records)
+    if old:
+        _say([f"{old} feedback pages are older than their records: `inithw explain {folder.path}` writes them anew"])
 
 
 @app.command()
@@ -523,6 +531,7 @@ def rescore(
         if write:
             write_rescored(opened, results, decided)
             opened.write_tables(settings)
+            _say_old_pages(opened)
             _write_report(opened, homework, similar_pairs([], opened, handout_cells(homework)))
         _say([f"{result.id}: stays as it was: {result.problem}" for result in results if result.problem][:20])
         changed = sum(result.changed for result in results)
