@@ -11,6 +11,7 @@ from inithw.engine.course.feedback import feedback_of, write_page
 from inithw.engine.course.record import HandedIn, Record, Verdict
 from inithw.engine.course.student import Student
 from inithw.engine.records import Cell, CellRun, Picture
+from inithw.engine.report.pages.charts import to_svg
 from inithw.engine.report.pages.feedback import Feedback, answer_cells, to_html, to_markdown
 from inithw.homework.checks.initialization import test_losses as losses_of
 from inithw.homework.definition import HOMEWORK
@@ -108,6 +109,25 @@ def test_the_numbers_printed_stand_beside_the_right_ones(outcomes, drawn):
         printed = np.array([float(row[2]) for row in rows])
         # For a single row or column, the spectral norm is the right one.
         assert 0 <= wrong - np.count_nonzero(np.abs(printed / right - 1) > 1e-3) <= 2 * len(tasks)
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("", "the right one 0 times, another number 0 times and nothing 27 times"),
+        ("0.0 " * 5, "another number 15 times and nothing 12 times"),
+        ("1e999 " * 5, "another number 15 times and nothing 12 times"),
+        ("nan " * 5, "another number 15 times and nothing 12 times"),
+        ("-12.5 " * 5, "another number 15 times and nothing 12 times"),
+    ],
+)
+def test_whatever_was_printed_can_be_drawn(outcomes, text, counted):
+    evidence = outcomes["right"].evidence
+    pictures = HOMEWORK.pictures(replace(evidence, norms=(text,) * len(evidence.norms)))
+    picture = by_title(pictures)["The numbers printed, and the right ones"]
+    assert counted in picture.says
+    assert len(picture.rows) == 27
+    assert "NaN" not in to_svg(picture.chart)
 
 
 def test_the_law_fitted_is_that_of_the_answer(drawn):

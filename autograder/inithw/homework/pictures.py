@@ -24,6 +24,8 @@ from inithw.homework.thresholds import thresholds
 Values = list[dict[str, float]]
 _SMALLEST, _LARGEST = 1e-12, 1e12
 """What lies beyond is drawn at the edge."""
+_BEYOND = 300.0
+"""So many times farther out than the right numbers, wrong ones are drawn at the edge."""
 _WORST_LOSS = 10.0
 """Losses beyond are drawn there: a constant is better."""
 _FAN_WORDS = {"fan_in": "inputs", "fan_out": "outputs", "average": "average of inputs and outputs", "max": "larger fan"}
@@ -89,9 +91,8 @@ def _function(evidence: Evidence) -> Picture | None:
 
 def _norms(evidence: Evidence) -> Picture | None:
     """What print_gnorms showed for each weight matrix, over what was right."""
-    right_ones: Values = []
-    wrong_ones: Values = []
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    shown: list[tuple[float, Number | None]] = []
     asked = zip(evidence.challenge.norms, evidence.norms, strict=True)
     for place, (task, text) in enumerate(asked, start=1):
         widths = "-".join(map(str, task.network.widths))
@@ -100,22 +101,25 @@ def _norms(evidence: Evidence) -> Picture | None:
             continue
         printout = read_printout(text, len(task.network.weights))
         right = frobenius(right_gradients(task, printout))
-        for layer, (norm, number) in enumerate(zip(right, _beside(printout, right), strict=True)):
-            fits = number is not None and number.shows(norm)
+        for layer, (norm, number) in enumerate(zip(right.tolist(), _beside(printout, right), strict=True)):
             said = "nothing" if number is None else number.text[:40]
             rows.append((f"{place}: {widths}", f"{2 * layer}.weight", said, f"{norm:.6g}"))
-            value = None if number is None else _nearest(number, float(norm))
-            if value is not None:
-                (right_ones if fits else wrong_ones).append({"x": float(norm), "y": value})
-    found = right_ones + wrong_ones
-    if not found:
+            shown.append((norm, number))
+    if not shown:
         return None
-    total = sum(len(task.network.weights) for task in evidence.challenge.norms)
+    ends = [extreme(norm for norm, _ in shown) for extreme in (min, max)]
+    found = [(norm, number) for norm, number in shown if number is not None]
+    right_ones = [{"x": norm, "y": norm} for norm, number in found if number.shows(norm)]
+    wrong_ones = [
+        {"x": norm, "y": min(max(_nearest(number, norm), ends[0] / _BEYOND), ends[1] * _BEYOND)}
+        for norm, number in found
+        if not number.shows(norm)
+    ]
     says = (
-        f"For {len(evidence.challenge.norms)} fresh networks with {total} weight matrices, print_gnorms printed the "
-        f"right norm {len(right_ones)} times and another number {len(wrong_ones)} times. Right numbers lie on the line."
+        f"For {len(evidence.challenge.norms)} fresh networks, print_gnorms was to print {len(shown)} norms. It printed "
+        f"the right one {len(right_ones)} times, another number {len(wrong_ones)} times and nothing "
+        f"{len(shown) - len(found)} times. Right numbers lie on the line."
     )
-    ends = [extreme(point["x"] for point in found) for extreme in (min, max)]
     return Picture(
         "q2",
         "The numbers printed, and the right ones",
@@ -148,11 +152,10 @@ def _beside(printout: Printout, right: FloatArray) -> list[Number | None]:
     return [next((one for one in some if one.shows(norm)), some[0] if some else None) for some, norm in pairs]
 
 
-def _nearest(number: Number, norm: float) -> float | None:
-    """The reading nearest to the norm, if it can be drawn on a logarithmic axis."""
-    values = [float(value) for value in number.values]
-    drawable = [value for value in values if math.isfinite(value) and value > 0]
-    return _inside(min(drawable, key=lambda value: abs(math.log(value / norm)))) if drawable else None
+def _nearest(number: Number, norm: float) -> float:
+    """The reading nearest to the norm on a logarithmic axis; 0 where none is positive, NaN included."""
+    values = [value for value in map(float, number.values) if value > 0]
+    return min(values, key=lambda value: abs(math.log(value) - math.log(norm)), default=0.0)
 
 
 # ---------------------------------------------------------------- q3
