@@ -77,6 +77,13 @@ def test_mistakes_are_counted_by_student_and_their_examples_name_nobody(made):
     assert not re.search(r"login\d|Family\d|Given\d|uni\.edu|# by", shown)
 
 
+def test_what_a_person_should_look_at_is_found(made):
+    found = analyse(made.records, HOMEWORK.answers)
+    assert found.slow == ["login3"]
+    nothing = [name for name, record in found.graded.items() if not any(item.earned for item in record.grade.items)]
+    assert found.empty == nothing != []
+
+
 def test_comments_are_taken_out_and_nothing_else():
     code = 's = "# no comment"  # by Anna\n\n# by Anna\nprint(s)'
     assert without_comments(code) == 's = "# no comment"\nprint(s)'

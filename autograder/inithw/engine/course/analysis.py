@@ -75,6 +75,7 @@ class Analysis:
         mistakes: The most frequent first.
         unnamed: By item, how many lost it by no mistake that has a name.
         slow: Ids of records that took much longer than the others, the slowest first.
+        empty: Ids of graded records without a point.
         unreached: Ids of graded records with items that were not reached.
     """
 
@@ -87,6 +88,7 @@ class Analysis:
     mistakes: Sequence[MistakeFigures]
     unnamed: Mapping[str, int]
     slow: Sequence[str]
+    empty: Sequence[str]
     unreached: Sequence[str]
 
 
@@ -115,6 +117,7 @@ def analyse(records: Mapping[str, Record], answers: Mapping[str, str]) -> Analys
         mistakes=_mistakes(graded, answers),
         unnamed=unnamed,
         slow=[name for name in slowest if graded[name].grade.seconds > max(_SLOW * usual, _SLOW_SECONDS)],
+        empty=[name for name, record in graded.items() if not record.grade.points],
         unreached=[
             name for name, record in graded.items() if any(item.state == "not reached" for item in record.grade.items)
         ],
