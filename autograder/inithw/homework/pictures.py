@@ -25,7 +25,8 @@ Values = list[dict[str, float]]
 _SMALLEST, _LARGEST = 1e-12, 1e12
 """What lies beyond is drawn at the edge."""
 _BEYOND = 300.0
-"""So many times farther out than the right numbers, wrong ones are drawn at the edge."""
+"""Numbers printed that are so many times too large or too small, or more, are drawn at the edge."""
+_RATIOS = (0.01, 0.1, 0.5, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 5, 10, 100)
 _WORST_LOSS = 10.0
 """Losses beyond are drawn there: a constant is better."""
 _FAN_WORDS = {"fan_in": "inputs", "fan_out": "outputs", "average": "average of inputs and outputs", "max": "larger fan"}
@@ -100,38 +101,44 @@ def _norms(evidence: Evidence) -> Picture | None:
             rows.append((f"{place}: {widths}", "", "", text.reason))
             continue
         printout = read_printout(text, len(task.network.weights))
-        right = frobenius(right_gradients(task, printout))
-        for layer, (norm, number) in enumerate(zip(right.tolist(), _beside(printout, right), strict=True)):
+        norms = frobenius(right_gradients(task, printout))
+        for layer, (norm, number) in enumerate(zip(norms.tolist(), _beside(printout, norms), strict=True)):
             said = "nothing" if number is None else number.text[:40]
             rows.append((f"{place}: {widths}", f"{2 * layer}.weight", said, f"{norm:.6g}"))
             shown.append((norm, number))
     if not shown:
         return None
-    ends = [extreme(norm for norm, _ in shown) for extreme in (min, max)]
     found = [(norm, number) for norm, number in shown if number is not None]
-    right_ones = [{"x": norm, "y": norm} for norm, number in found if number.shows(norm)]
-    wrong_ones = [
-        {"x": norm, "y": min(max(_nearest(number, norm), ends[0] / _BEYOND), ends[1] * _BEYOND)}
+    right = [{"x": norm, "y": 1.0} for norm, number in found if number.shows(norm)]
+    wrong = [
+        {"x": norm, "y": min(max(_nearest(number, norm) / norm, 1 / _BEYOND), _BEYOND)}
         for norm, number in found
         if not number.shows(norm)
     ]
+    ratios = [0.5, 2.0, *(point["y"] for point in wrong)]
     says = (
         f"For {len(evidence.challenge.norms)} fresh networks, print_gnorms was to print {len(shown)} norms. It printed "
-        f"the right one {len(right_ones)} times, another number {len(wrong_ones)} times and nothing "
-        f"{len(shown) - len(found)} times. Right numbers lie on the line."
+        f"the right one {len(right)} times, another number {len(wrong)} times and nothing "
+        f"{len(shown) - len(found)} times. Right numbers lie on the line at 1."
     )
+    ends = [extreme(norm for norm, _ in shown) for extreme in (min, max)]
+    ticks = [tick for tick in _RATIOS if min(ratios) <= tick <= max(ratios)]
     return Picture(
         "q2",
         "The numbers printed, and the right ones",
         says,
         _chart(
             [
-                _marks("line", [{"x": end, "y": end} for end in ends], "right", strokeWidth=2),
-                _marks("point", right_ones, "good", size=50),
-                _marks("point", wrong_ones, "bad", size=60, shape=_CROSS),
+                _marks("line", [{"x": end, "y": 1.0} for end in ends], "right", strokeWidth=2),
+                _marks("point", right, "good", size=50),
+                _marks("point", wrong, "bad", size=60, shape=_CROSS),
             ],
             x={"title": "the gradient's L2 norm", "scale": {"type": "log"}},
-            y={"title": "printed", "scale": {"type": "log"}},
+            y={
+                "title": "printed / right",
+                "scale": {"type": "log", "domain": [min(ratios), max(ratios)], "nice": False},
+                "axis": {"values": ticks, "labelExpr": "format(datum.value, '~g')", "labelOverlap": "greedy"},
+            },
             key=[("line", "right", "printed = right"), ("dot", "good", "right"), ("cross", "bad", "another number")],
         ),
         ("network", "matrix", "printed", "right"),
