@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -662,7 +663,7 @@ def test_a_class_run_writes_the_report_and_rescoring_renews_it(graded, inithw, m
     assert "Look at the class" in errors
     assert "feedback pages" not in errors
     assert "mean, of 40 points" in Path("out/report.html").read_text("utf-8")
-    inithw("explain", "out")
+    assert "another" not in inithw("explain", "out")[2]
     assert f"feedback/{people[0].login}.html" in Path("out/report.html").read_text("utf-8")
     settings(points_possible=80)
     errors = inithw("rescore", "out", "--write")[2]
@@ -682,3 +683,12 @@ def test_without_what_only_staff_has_a_class_is_graded_all_the_same(graded, init
     assert (code, "pip install 'inithw[staff]'" in errors) == (1, True)
     code, _, errors = inithw("report", "class")
     assert (code, "no records here" in errors) == (2, True)
+
+
+def test_explain_says_that_a_verdict_does_not_go_by_the_limits_that_pictures_show(
+    graded, inithw, monkeypatch, tmp_path
+):
+    (tmp_path / "limits").write_text("others")
+    monkeypatch.setattr(cli, "_homework", lambda: replace(HOMEWORK, files={"limits.json": tmp_path / "limits"}))
+    for path in ("out", f"out/records/{graded[0][0].login}.json"):
+        assert "verdicts were given under another limits; pictures show today's" in inithw("explain", path)[2]

@@ -145,6 +145,18 @@ def test_what_students_wrote_stays_text(tab):
     assert tab.title() == f"Report: {HOMEWORK.title}"
 
 
+def test_the_browser_runs_no_script_but_ours(path, chromium, tmp_path):
+    """Were something not escaped, it would do nothing."""
+    spoilt = tmp_path / "report.html"
+    spoilt.write_text(path.read_text("utf-8").replace("<main>", "<main><script>alert(1)</script>"), encoding="utf-8")
+    tab, seen = opened(chromium, spoilt)
+    tab.locator(".dt-info").wait_for()
+    assert seen.dialogs == []
+    assert len(seen.errors) == 1
+    assert "Content Security Policy" in seen.errors[0]
+    tab.context.close()
+
+
 def test_pairs_stand_side_by_side_with_what_they_share_marked(tab):
     tab.get_by_text("93 % of their unusual code").click()
     sides = tab.locator(".pair pre")

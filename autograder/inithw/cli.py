@@ -32,7 +32,7 @@ from inithw.engine.cluster import ClusterError, Terms, cluster
 from inithw.engine.container import fitting, usable_memory
 from inithw.engine.course.feedback import FOLDER as FEEDBACK
 from inithw.engine.course.feedback import feedback_of, page_of, read_record, stale, write_class, write_page
-from inithw.engine.course.fingerprints import fingerprints
+from inithw.engine.course.fingerprints import differing, fingerprints
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.gradebook import fill
 from inithw.engine.course.handin import CourseError, Intake
@@ -406,11 +406,13 @@ def explain(
         if out:
             raise Stop(f"--out: the pages of a class go to {path / FEEDBACK}", _USAGE)
         with ClassFolder(path) as folder:
+            _say_other_rules(folder.records.values(), homework)
             _write_feedback(folder, homework, default_jobs(), anew=True)
             _write_report(folder, homework, similar_pairs([], folder, handout_cells(homework)))
         return
     if path.parent.name == "records" and path.name.endswith((".json", ".evidence.npz")):
         whose, name, record, evidence, problem = read_record(path, homework)
+        _say_other_rules([record], homework)
         target = out or page_of(whose, name)
         target.parent.mkdir(mode=0o700, exist_ok=True)
     else:
@@ -423,6 +425,20 @@ def explain(
     _say([why for why in (problem, trouble) if why])
     for file in written:
         print(f"wrote {file}")
+
+
+def _say_other_rules(records: Iterable[Record], homework: Homework) -> None:
+    """Whose verdicts do not go by the limits that pictures show."""
+    today = fingerprints(homework, Settings(), __version__)
+    decide = {"rubric", *homework.files}
+    changed = [
+        decide.intersection(differing(record.verdict.graded_with, today))
+        for record in records
+        if record.grade.status == "graded"
+    ]
+    if names := sorted({Path(name).stem for some in changed for name in some}):
+        others = f"{sum(map(bool, changed))} of {len(changed)} verdicts were given under another {', '.join(names)}"
+        _say([f"{others}; pictures show today's. `inithw rescore` scores saved evidence by today's rules"])
 
 
 def _graded_alone(
