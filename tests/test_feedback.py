@@ -91,7 +91,7 @@ def test_where_nothing_is_answered_there_is_a_page_without_pictures_of_it(outcom
 def test_the_losses_drawn_are_those_that_decided(outcomes, drawn, name):
     picture = by_title(drawn[name])["Training from your initialization"]
     evidence = outcomes[name].evidence
-    losses = losses_of(evidence.init, evidence.challenge.judge_seed)
+    losses = losses_of(evidence.init, evidence)
     shown = [float("inf") if loss == "diverged" else float(loss) for _, loss in picture.rows]
     np.testing.assert_allclose(shown, np.sort(losses), rtol=1e-3)
     (item,) = [item for item in outcomes[name].grade.items if item.id == "q3.training"]

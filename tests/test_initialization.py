@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from inithw.engine.archive import load_evidence, save_evidence
 from inithw.engine.grading import judge
 from inithw.engine.records import Submission, Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
@@ -158,7 +159,7 @@ def trained(monkeypatch):
 
 
 def test_a_clear_answer_is_trained_to_the_first_look_and_tells_the_median_test_loss(right, trained):
-    figures = checks.check_training(right)
+    figures = checks.check_training(replace(right))
     assert trained == [thresholds().looks[0].runs]
     assert list(figures) == ["median test loss"]
     assert 0.001 < figures["median test loss"] < 0.02
@@ -172,8 +173,19 @@ def test_an_unclear_answer_is_trained_to_the_last_look(right, monkeypatch):
         return np.array([next(losses) for _ in networks[0]])
 
     monkeypatch.setattr(module_under_test, "train", half_good)
-    checks.check_training(right)  # half of them are good, which is enough
+    checks.check_training(replace(right))  # half of them are good, which is enough
     assert sum(counts) == thresholds().looks[-1].runs
+
+
+def test_scoring_evidence_that_was_kept_trains_nothing_again(right, trained, tmp_path):
+    _, kept = load_evidence(save_evidence(tmp_path, "s", "s", replace(right)), HOMEWORK)
+    first = judge("s", kept, HOMEWORK)
+    assert len(trained) == 1
+    _, kept = load_evidence(save_evidence(tmp_path, "s", "s", kept), HOMEWORK)
+    assert judge("s", kept, HOMEWORK) == first
+    assert len(trained) == 1
+    changed = replace(kept, init=replace(kept.init, networks=kept.init.networks[:1] * len(kept.init.networks)))
+    assert changed.computed == {}, "what was computed from other weights"
 
 
 def test_the_record_tells_the_median_test_loss_of_a_right_answer_only(right):

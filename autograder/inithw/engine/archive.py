@@ -29,7 +29,8 @@ def save_evidence(folder: Path, stem: str, name: str, evidence: Evidence) -> Pat
     tree = _encode(evidence, arrays)
     header = json.dumps({"version": _VERSION, "submission": name, "evidence": tree})
     packed = io.BytesIO()
-    np.savez_compressed(packed, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    # Weights do not compress: trying to takes as long as drawing them.
+    np.savez(packed, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{stem}.evidence.npz"
     replace_file(target, packed.getvalue(), mode=0o600)
@@ -71,6 +72,8 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {field.name: _encode(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
         return {"record": type(value).__name__, "fields": fields}
+    if isinstance(value, dict):
+        return {"table": {name: _encode(item, arrays) for name, item in value.items()}}
     if isinstance(value, tuple):
         return [_encode(item, arrays) for item in value]
     return value
@@ -81,7 +84,13 @@ def _decode(tree: Any, arrays: dict[str, np.ndarray], records: dict[str, type]) 
         return tuple(_decode(item, arrays, records) for item in tree)
     if isinstance(tree, dict) and "array" in tree:
         return arrays[tree["array"]]
+    if isinstance(tree, dict) and "table" in tree:
+        return {name: _decode(value, arrays, records) for name, value in tree["table"].items()}
     if isinstance(tree, dict):
         fields = {name: _decode(value, arrays, records) for name, value in tree["fields"].items()}
-        return records[tree["record"]](**fields)
+        tables = {name: fields.pop(name) for name in tuple(fields) if isinstance(fields[name], dict)}
+        record = records[tree["record"]](**fields)
+        for name, table in tables.items():  # not given on making: a record with other parts starts with an empty one
+            getattr(record, name).update(table)
+        return record
     return tree

@@ -11,7 +11,9 @@ from inithw.homework.diagnosis import mistakes_table
 from inithw.homework.pictures import pictures
 from inithw.homework.questions import evidence, questions
 from inithw.homework.reference.data import MOMENTUM, PARAMETERS, STEPS, WIDTHS
+from inithw.homework.reference.initialization import BlockStatistics, Novelty, ScaleLaw
 from inithw.homework.rubric import RUBRIC
+from inithw.homework.statistics import Measured, Readings
 from inithw.homework.term import BATCHES, TABLES, TERM
 from inithw.homework.thresholds import good_loss_on_file, thresholds
 
@@ -21,7 +23,7 @@ HOMEWORK = Homework(
     draw=draw_challenge,
     questions=questions,
     evidence=evidence,
-    records=records.RECORDS,
+    records=(*records.RECORDS, Measured, Readings, BlockStatistics, ScaleLaw, Novelty),
     worker="inithw.homework.worker.answers",
     names=("print_gnorms", "better_init"),
     handout=Path(__file__).with_name("given.json"),

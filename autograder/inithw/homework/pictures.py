@@ -305,7 +305,7 @@ def _losses(evidence: Evidence, init: InitEvidence) -> Picture | None:
         usable(evidence)
     except Lost:
         return None
-    losses = np.sort(test_losses(init, evidence.challenge.judge_seed))
+    losses = np.sort(test_losses(init, evidence))
     losses[np.isnan(losses)] = np.inf
     good, diverged = (losses < thresholds().good_loss), ~np.isfinite(losses)
     drawn = np.clip(losses, _SMALLEST, _WORST_LOSS)

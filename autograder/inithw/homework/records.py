@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from inithw.engine.records import CellRun, FloatArray, Unavailable
 from inithw.engine.verdict import available
@@ -204,6 +203,7 @@ class Evidence:
         init: For q3.
         seconds: Wall time of the worker.
         remarks: On the answers, for the messages of lost items.
+        computed: What the judge computed from the rest; see `computed.once`.
     """
 
     challenge: Challenge
@@ -213,17 +213,20 @@ class Evidence:
     init: InitEvidence | Unavailable
     seconds: float = 0.0
     remarks: tuple[Remark, ...] = ()
+    computed: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @cached_property
+    @property
     def measured(self) -> Measured:
         """What `better_init` did, measured once for all checks.
 
         Raises:
             Lost: There is no evidence of it.
         """
+        from inithw.homework.computed import once
         from inithw.homework.statistics import measure  # which reads these records
 
-        return measure(available(self.init), self.challenge.start)
+        init = available(self.init)
+        return once(self, "measured", lambda: measure(init, self.challenge.start))
 
 
 RECORDS = (

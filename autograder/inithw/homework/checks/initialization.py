@@ -6,11 +6,14 @@ many networks, and a claim is lost when at least half of them speak against it.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
 from inithw.homework.asked import SAME_SHAPE
+from inithw.homework.computed import once
 from inithw.homework.diagnosis.initialization import (
     MISTAKES,
     has_no_fresh_networks,
@@ -126,7 +129,7 @@ def check_training(evidence: Evidence) -> Figures:
         The median, for those who are curious.
     """
     init, seen = usable(evidence)
-    losses = test_losses(init, evidence.challenge.judge_seed)
+    losses = test_losses(init, evidence)
     enough = thresholds().good_loss
     good = int(np.count_nonzero(losses < enough))
     if 2 * good < len(losses):
@@ -139,13 +142,16 @@ def check_training(evidence: Evidence) -> Figures:
     return {"median test loss": float(np.median(losses))}
 
 
-def test_losses(init: InitEvidence, seed: int) -> FloatArray:
+def test_losses(init: InitEvidence, evidence: Evidence) -> FloatArray:
     """Train networks until the stopping rule has seen enough; their test losses, shape (networks,)."""
     losses = np.empty(0)
     enough = thresholds().good_loss
     for look in thresholds().looks:
-        fresh = [sample.weights[len(losses) : look.runs] for sample in init.networks]
-        losses = np.concatenate([losses, train(fresh, seed + len(losses))])
+        done = len(losses)
+        fresh = [sample.weights[done : look.runs] for sample in init.networks]
+        seed = evidence.challenge.judge_seed + done
+        more = once(evidence, f"test losses {done}:{look.runs}", partial(train, fresh, seed))
+        losses = np.concatenate([losses, more])
         if not look.lost_at < np.count_nonzero(losses < enough) < look.passed_at:
             break
     return losses
