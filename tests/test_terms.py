@@ -1,8 +1,9 @@
 """A term with other constants: one edit of term.toml, `inithw build`, and all that is read and graded agrees.
 
-Thresholds of another homework are refused; small calibrations stand for the full one, which takes minutes.
+Three other terms come with thresholds measured for them (`make terms`). Those of another homework are refused.
 """
 
+import functools
 import json
 import re
 
@@ -11,17 +12,22 @@ from inithw.homework.rubric import POINTS
 from inithw.homework.term import TermError, read_term
 
 from tests.parts import project_copy, run_in
-from tests.submissions import ANSWERS, packed, write_answer
+from tests.submissions import write_answer
+from tests.submissions.answer import Answer
+from tests.terms import OTHERS, other_project
 
 TERM = "autograder/inithw/homework/term.toml"
-SMALL = """
+PART = 14
+"""Of the labelled notebooks of a term, one in so many is graded here; `make terms` grades all."""
+SAMPLE = f"""
+import json, sys
 from pathlib import Path
-from inithw.homework.calibration import calibrate
-from inithw.homework.calibration.measuring import Sizes
-calibrate(Path(), sizes=Sizes(blocks=40, networks=64, runs=32))
+from tests.submissions import ANSWERS, fits_this_term, packed, write_answer
+answers = [answer for answer in ANSWERS if answer.transform is None and fits_this_term(answer)]
+for answer in packed(answers)[::{PART}]:
+    path = write_answer(answer, Path("assignment/homework.ipynb"), Path(sys.argv[1]))
+    print(json.dumps([answer.name, str(path), answer.expected]))
 """
-HARD_WIRED = re.compile(r"\b(?:20|21|1321|1500|1499|9|0\.05)\b")
-"""Numbers of this term's homework: answers that state them are right for it alone."""
 
 
 def changed(folder, *edits):
@@ -34,8 +40,6 @@ def changed(folder, *edits):
     (project / TERM).write_text(text)
     built = run_in(project, "inithw.cli", "build")
     assert built.returncode == 0, built.stderr
-    checked = run_in(project, "inithw.cli", "build", "--check")
-    assert checked.returncode == 0, checked.stdout
     return project
 
 
@@ -46,75 +50,70 @@ def graded(project, *paths):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def calibrate(project):
-    """Measure thresholds for the changed homework, a little."""
-    (project / "small.py").write_text(SMALL)
-    done = run_in(project, "small")
-    assert done.returncode == 0, done.stderr
-
-
-def assert_refused(project):
-    done = run_in(project, "inithw.cli", "grade", "solutions/homework.ipynb")
-    assert done.returncode == 1
-    assert "run `inithw calibrate`" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def assert_fair(project, folder, chosen):
-    """Reference and right answers get full marks, the skeleton is not answered."""
-    answers = [answer for answer in ANSWERS if chosen(answer)]
-    assert answers
-    paths = [write_answer(answer, project / "assignment/homework.ipynb", folder) for answer in packed(answers)]
-    reference, skeleton, *rest = graded(project, "solutions/homework.ipynb", "assignment/homework.ipynb", *paths)
-    assert reference["score"] == reference["max_score"], reference["messages"]
-    assert set(skeleton["states"].values()) == {"not answered"}
-    assert [record["messages"] for record in rest] == [{}] * len(paths)
-    return reference
-
-
-def is_right_for_all(answer):
-    """Whether it is right, an answer in the stubs' places, and states no number of this term."""
-    code = " ".join(filter(None, (answer.q1, answer.q2, answer.q3)))
-    right = answer.status == "graded" and not answer.lost and not answer.measured and answer.transform is None
-    return right and not HARD_WIRED.search(code)
-
-
 def pages(project):
     """All that a student or TA reads of the homework's size, as one text."""
-    names = ("assignment/README.md", "assignment/homework.ipynb", "docs/grading.md")
+    names = ("assignment/README.md", "assignment/homework.ipynb")
     files = [*(project / name for name in names), *(project / "tests/otter").glob("*.py")]
     return "\n".join(file.read_text() for file in files)
 
 
-@pytest.mark.slow
-def test_with_1000_training_points_right_answers_keep_full_marks(tmp_path):
-    project = changed(tmp_path / "project", ("train = 1500", "train = 1000"))
-    assert "TRAIN_N = 1000" in (project / "assignment/homework.ipynb").read_text()
-    assert_refused(project)
-    calibrate(project)
-    assert_fair(project, tmp_path, lambda answer: is_right_for_all(answer) and "data" in answer.name)
+HARD_WIRED = {
+    "q1": "model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), "
+    "*[layer for _ in range(3) for layer in (nn.Linear(20, 20), nn.ReLU())], nn.Linear(20, 1))",
+    "q2": "gnorm = {'0': 9.8806e-07, '2': 1.0619e-06, '4': 8.3e-07, '6': 1.33e-06, '8': 8.7e-07}[name.split('.')[0]]",
+    "q3": "nn.init.normal_(module.weight, std=(2 / 20) ** 0.5)",
+}
+"""Last term's numbers in the place of rules."""
+
+
+@functools.cache
+def skip_where_families_changed(other):
+    """Thresholds are refused after a change of policy: then `make terms` measures them anew."""
+    from inithw.homework.families import fingerprint
+
+    then = json.loads(other.thresholds.read_text())["measured on"]["families"]
+    # The families' rules name the width, so only terms with today's width can be compared here.
+    if other.name == "target" and then != fingerprint():
+        pytest.skip("families.py has changed since `make terms`")
 
 
 @pytest.mark.slow
-def test_with_width_32_nothing_speaks_of_20_and_the_skeleton_is_not_answered(tmp_path):
-    project = changed(tmp_path / "project", ("width = 20", "width = 32"))
-    assert_refused(project)
-    calibrate(project)
-    assert_fair(project, tmp_path, lambda answer: is_right_for_all(answer) and answer.name.startswith("q1"))
-    text = pages(project)
-    parameters = 2 * 32 + 3 * 33 * 32 + 33
-    assert str(parameters) in text
-    assert not re.search(r"1321|width 20|Linear\(1, 20\)|Linear\(20", text)
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: other.name)
+def test_in_another_term_answers_are_graded_as_declared_and_last_terms_numbers_lose(other, tmp_path):
+    skip_where_families_changed(other)
+    project = other_project(other, tmp_path / "project")
+    (project / "sample.py").write_text(SAMPLE)
+    sample = [json.loads(line) for line in run_in(project, "sample", tmp_path / "s").stdout.splitlines()]
+    assert len(sample) >= 8
+    old = write_answer(Answer("last term's", **HARD_WIRED), project / "assignment/homework.ipynb", tmp_path)
+    fixed = ("solutions/homework.ipynb", "assignment/homework.ipynb", old)
+    reference, skeleton, last, *rest = graded(project, *fixed, *(path for _, path, _ in sample))
+    assert reference["score"] == reference["max_score"], reference["messages"]
+    assert set(skeleton["states"].values()) == {"not answered"}
+    for record, (name, _, expected) in zip(rest, sample, strict=True):
+        assert {item: record["items"][item] for item in expected} == expected, (name, record["messages"])
+    assert last["items"]["q2.norms"] == last["items"]["q2.general"] == last["items"]["q3.scale"] == 0
+    if other.name != "target":
+        assert last["items"]["q1.layers"] == last["items"]["q1.forward"] == 0
+        width, hidden = other.changes["network.width"], other.changes["network.hidden_layers"]
+        text = pages(project)
+        assert f"{hidden} hidden layers of width {width}" in text
+        assert str(3 * width + 1 + (hidden - 1) * (width + 1) * width) in text
+        assert not re.search(r"1321|width 20|Linear\(1, 20\)|Linear\(20|4 hidden|[Ff]our hidden", text)
 
 
-@pytest.mark.slow
-def test_with_five_hidden_layers_the_questions_follow_and_old_thresholds_are_refused(tmp_path):
+def test_the_other_terms_say_how_often_a_verdict_may_be_false():
+    for other in OTHERS:
+        errors = json.loads(other.thresholds.read_text())["largest probability of a false verdict"]
+        assert max(errors.values()) < 1e-4
+
+
+def test_thresholds_of_another_homework_are_refused(tmp_path):
     project = changed(tmp_path / "project", ("hidden_layers = 4", "hidden_layers = 5"))
-    assert_refused(project)
-    text = pages(project)
-    assert "5 hidden layers of width 20" in text
-    assert "11 children, 1741 parameters" in text
-    assert not re.search(r"1321|4 hidden|[Ff]our hidden|nine", text)
+    done = run_in(project, "inithw.cli", "grade", "solutions/homework.ipynb")
+    assert done.returncode == 1
+    assert "run `inithw calibrate`" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_with_other_points_every_table_test_and_report_agrees(tmp_path):
@@ -137,6 +136,17 @@ def test_with_other_points_every_table_test_and_report_agrees(tmp_path):
         ('"q1.layers" = 1', '"q1.layers" = 0', "points.q1.layers = 0: must be a number above 0"),
         ("[network]", "[network", "term.toml cannot be read"),
         ("[training]", "[training]\nrate = 1", "training.rate is unknown; known are batch_size, epochs"),
+        ("handout = 1", "handout = 0", "handout = 0: must be a whole number from 1 to 100"),
+        ('late = ""', "late = 3", "late = 3: must be a text"),
+        ('term = "Autumn 2026"', 'term = "{{ x }}"', "must be one line of at most 100 letters, none of them {}<>|`*"),
+        ("small = 0.03", "small = 0.2", "scales.small = 0.2: must be a number from 0.0001 to 0.09"),
+        ("large = 300", "large = 250", "seeds.large = 250: must differ by more than 50 from seeds.small"),
+        (
+            "batch_size = 32",
+            "batch_size = 2000",
+            "training.batch_size = 2000: must be at most data.train, which is 1500",
+        ),
+        ("epochs = 10", "epochs = 1", "training.epochs = 1: must give at least 60 steps, and gives 46"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_rule(root, tmp_path, old, new, said):
@@ -157,3 +167,25 @@ def test_points_of_other_items_than_the_rubrics_are_told_in_a_line(tmp_path, new
     assert done.returncode == 1
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_handout_without_an_entry_for_students_is_refused(tmp_path):
+    project = project_copy(tmp_path)
+    (project / TERM).write_text((project / TERM).read_text().replace("handout = 1", "handout = 2"))
+    done = run_in(project, "inithw.cli", "build")
+    assert done.returncode == 1
+    assert "CHANGES.md has no heading `## Autumn 2026, handout 2`" in " ".join(done.stderr.split())
+
+
+def test_an_older_handout_is_named(root, tmp_path):
+    """Its answers count as any; a student reads which one they have."""
+    from inithw.homework.definition import HOMEWORK
+
+    from tests.parts import read_submission
+
+    notebook = json.loads((root / "assignment/homework.ipynb").read_text("utf-8"))
+    for version, expected in ((HOMEWORK.version, ()), ("Spring 2020, handout 3", ("Spring 2020, handout 3",))):
+        text = json.dumps(notebook).replace(f"# Handout: {HOMEWORK.version}", f"# Handout: {version}")
+        (tmp_path / "homework.ipynb").write_text(text)
+        notes = [note for note in read_submission(tmp_path / "homework.ipynb").notes if "handout" in note]
+        assert notes == [f"Made from the handout of {one}; the current one is {HOMEWORK.version}." for one in expected]

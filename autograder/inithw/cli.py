@@ -627,6 +627,21 @@ def dist(out: Annotated[Path, typer.Option(help="Folder for the two zips.")] = P
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 
+@app.command()
+def release(
+    out: Annotated[Path, typer.Option(help="Folder for zips and checklist.")] = Path("dist"),
+    gate: Annotated[str, typer.Option(help="How much of the release gate: small or full.")] = "full",
+) -> None:
+    """Make the zips, the package for staff and a checklist; refused when anything is stale or not as declared."""
+    from inithw.release.releasing import release as run
+
+    if gate not in ("small", "full"):
+        raise Stop(f"--gate {gate}: write small or full", _USAGE)
+    root = _project_root()
+    for path in run(root, out, load_settings(find_config(root)), gate=gate):
+        print(f"wrote {path} ({path.stat().st_size:,} bytes)")
+
+
 @app.command("new-term")
 def new_term(
     settings: Annotated[
@@ -647,7 +662,7 @@ def new_term(
     learning_rate: Annotated[float | None, typer.Option(help="Of SGD.")] = None,
     points: Annotated[list[str] | None, typer.Option(metavar="ITEM=N", help="Points of an item.")] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Measure as much as for the first handout, not a fifth of it.")
+        bool, typer.Option("--full", help="Measure as much as for the first handout, not a seventh of it.")
     ] = False,
     gate: Annotated[str, typer.Option(help="How much of the release gate: small, full or none.")] = "small",
     jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes of the calibration.")] = None,
@@ -683,6 +698,7 @@ def new_term(
         changes = _asked(terms)
     if "term" in changes and "handout" not in changes:
         changes["handout"] = 1
+    terms.planned(root, changes)  # what cannot be is refused at once
     console = Console(stderr=True, highlight=False)
     stage = terms.Stage(root)
     try:
@@ -753,7 +769,7 @@ def calibrate(
         bool, typer.Option("--check", help="Measure nothing; say whether the thresholds belong to today's homework.")
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Measure a fifth: the same promise, with wider bounds on the error rates.")
+        bool, typer.Option("--quick", help="Measure a seventh: the same promise, with wider bounds on the error rates.")
     ] = False,
     jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes; by default one for each core.")] = None,
 ) -> None:

@@ -179,8 +179,21 @@ def read_term(file: Path = FILE) -> Term:
         TermError: A value is missing, unknown, of another kind or out of its range.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
+        raise TermError(f"{file} cannot be read: {error}") from error
+    return parse_term(text, file)
+
+
+def parse_term(text: str, file: Path) -> Term:
+    """The same of the text of a file.
+
+    Raises:
+        TermError: See `read_term`.
+    """
+    try:
+        values = tomllib.loads(text)
+    except ValueError as error:
         raise TermError(f"{file} cannot be read: {error}") from error
     _same_names(file, "", values, Term)
     for key in ("title", "term", "due", "late"):

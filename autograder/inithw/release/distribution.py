@@ -24,10 +24,12 @@ from nbformat import NotebookNode
 
 from inithw.engine.settings import ProjectError
 from inithw.homework.definition import FACTS, HOMEWORK
+from inithw.homework.term import TERM
 from inithw.release.otter_tests import otter_tests
 from inithw.release.pages import PageError, facts, fill, put_facts
 
 SOURCE = "solutions/homework.py"
+CHANGES = "assignment/CHANGES.md"
 COMMAND = "inithw build"
 _NOTE = f"Generated from {SOURCE} by `{COMMAND}`: edit that file, not this one."
 _TESTS_NOTE = f"Generated from the rubric by `{COMMAND}`: edit autograder/inithw/homework/rubric.py, not this file."
@@ -104,6 +106,8 @@ def build(root: Path) -> dict[str, bytes]:
         student.append(_cell(cell, open_text, identity))
         reference.append(_cell(cell, solved_text, identity))
 
+    if f"## {TERM.version}\n" not in (root / CHANGES).read_text(encoding="utf-8"):
+        raise SourceError(f"{CHANGES} has no heading `## {TERM.version}`: say there what has changed for students")
     code = [cell for cell in student if cell.cell_type == "code"]
     given = {
         "note": _NOTE,

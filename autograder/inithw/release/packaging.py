@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from inithw.engine.files import replace_file
 from inithw.engine.settings import CONFIG_NAME, ProjectError, load_settings
+from inithw.release.distribution import check as distribution_check
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """For all of these the lock holds; what only one of them needs harms no other."""
@@ -48,13 +49,15 @@ def make_dist(root: Path, out: Path) -> list[Path]:
         out: Folder for the zips, made when it is not there.
 
     Raises:
-        PackagingError: Something is missing, or something is there that students must not get.
+        PackagingError: Something is stale or missing, or something is there that students must not get.
         ConfigError: `otter_config.json` is wrong: better seen now than on Gradescope.
     """
+    if stale := [file.path for file in distribution_check(root)]:
+        raise PackagingError(f"{', '.join(stale)}: not what the sources say; run `inithw build` first")
     out.mkdir(parents=True, exist_ok=True)
     made = []
     for name, files in [("autograder.zip", autograder_files(root)), ("assignment.zip", handout_files(root))]:
-        replace_file(out / name, _zip(files))
+        replace_file(out / name, zipped(files))
         made.append(out / name)
     return made
 
@@ -153,7 +156,8 @@ def _wheel(root: Path) -> tuple[str, bytes]:
         return path.name, path.read_bytes()
 
 
-def _zip(files: Mapping[str, bytes]) -> bytes:
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files in a zip whose bytes depend on nothing else."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in sorted(files.items()):

@@ -46,6 +46,8 @@ def page(made: Made) -> str:
                             for lesson in made.run["lesson"]
                         ],
                     )
+                    if made.run["lesson"]
+                    else "<p>Nothing that the notebook shows has changed.</p>"
                 ],
             ),
             *_section(

@@ -50,7 +50,8 @@ class Sizes:
     """How much to measure.
 
     Attributes:
-        blocks: Blocks of weights, for each source of a right family; a tenth for the others.
+        blocks: Blocks of weights, for each source of a right family; a tenth for the others, but not below
+            `_LEAST_BLOCKS`, unless there are fewer.
         networks: Networks whose gradients are computed, for each family.
         runs: Networks trained, for each family; sixteen times as many where q3.training is decided by policy and of the
             first networks neither nearly all nor nearly none are good, so that their rate has to be known well.
@@ -65,7 +66,9 @@ Values = dict[str, FloatArray]
 """Values of each statistic, and of `loss`, of one family."""
 
 
-QUICK = Sizes(blocks=2_000, networks=2_000)
+_LEAST_BLOCKS = 300
+"""With fewer that all speak against a claim, a bound on their rate cannot promise what `rates.LARGEST_ERROR` says."""
+QUICK = Sizes(blocks=1_500, networks=2_000)
 """Enough for the promise of `rates.LARGEST_ERROR`, with wider bounds on the rates."""
 
 
@@ -138,7 +141,8 @@ class _Task:
 
 def _tasks(sizes: Sizes) -> list[_Task]:
     right = {family.draw.__name__ for family in FAMILIES if family.must_get(DRAWS)}
-    places = [("blocks", name, sizes.blocks if name in right else -(-sizes.blocks // 10), 250) for name in SOURCES]
+    few = max(-(-sizes.blocks // 10), min(_LEAST_BLOCKS, sizes.blocks))
+    places = [("blocks", name, sizes.blocks if name in right else few, 250) for name in SOURCES]
     places += [("training", family.name, sizes.runs, 256) for family in FAMILIES]
     places += [("novelty", source, sizes.networks, 10 * NETWORKS) for source in SOURCES]
     places += [("remains", source, sizes.networks, 10_000) for source in SOURCES]
