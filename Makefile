@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean
+.PHONY: help setup grade browser test quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean release docs terms
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -76,6 +76,16 @@ demo: setup ## grade a class of 60, made up of labelled answers, and open its re
 
 dist: setup ## dist/autograder.zip for Gradescope and dist/assignment.zip for students
 	@$(BIN)/inithw dist
+
+release: setup ## dist/ with zips, the package for staff and a checklist; refused when anything is stale
+	@$(BIN)/inithw release
+
+docs: setup ## the pages and docstrings as a site in build/docs; warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "wrote build/docs/index.html"
+
+terms: setup ## measure thresholds for three other terms and grade the labelled answers in each (20 minutes)
+	@$(BIN)/python -m tests.terms
 
 bench: setup ## time and memory of grading one submission, beside stock Otter (2 minutes)
 	@$(BIN)/python -m tests.bench_otter
