@@ -12,6 +12,6 @@ from tests.submissions.q3 import Q3
 from tests.submissions.terms import fits_this_term, rebuilt
 from tests.submissions.whole_notebooks import WHOLE_NOTEBOOKS
 
-ANSWERS = (*map(rebuilt, Q1), *Q2, *Q3, *WHOLE_NOTEBOOKS, *ELSEWHERE)
+ANSWERS = (*map(rebuilt, Q1), *Q2, *map(rebuilt, Q3), *WHOLE_NOTEBOOKS, *ELSEWHERE)
 
 __all__ = ["ANSWERS", "Answer", "fits_this_term", "packed", "write_answer"]

@@ -216,7 +216,9 @@ def verdict(fair: Fairness, thresholds: Thresholds) -> list[str]:
     """What calibration has found, in words."""
     if fair.problems:
         return [
-            "No fair thresholds exist for this homework:",
+            f"Too little was measured to promise {LARGEST_ERROR:.0e}; with these shares, more would be enough:"
+            if fair.too_few
+            else "No fair thresholds exist for this homework:",
             *(f"  {problem}" for problem in fair.problems),
         ]
     return [

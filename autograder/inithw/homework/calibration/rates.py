@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -247,33 +247,42 @@ class Verdict:
     error: float
 
 
-def verdicts(family: Family, measured: Measured, thresholds: Thresholds) -> dict[str, Verdict]:
+Bounds = Callable[[int, int], tuple[float, float]]
+"""A lower and an upper bound on a probability, from how often something happened, and of how many."""
+
+
+def as_counted(count: int, of: int) -> tuple[float, float]:
+    """No bounds: as if as many had been measured as one likes, and the shares had stayed."""
+    return count / of, count / of
+
+
+def verdicts(family: Family, measured: Measured, thresholds: Thresholds, bounds: Bounds = rate) -> dict[str, Verdict]:
     """What one family gets at every item."""
     return {
-        item: _training_verdict(family, measured.training, thresholds)
+        item: _training_verdict(family, measured.training, thresholds, bounds)
         if item == TRAINING
-        else _vote_verdict(family, item, measured.statistics)
+        else _vote_verdict(family, item, measured.statistics, bounds)
         for item in ITEMS
     }
 
 
-def _training_verdict(family: Family, trained: Trained, thresholds: Thresholds) -> Verdict:
+def _training_verdict(family: Family, trained: Trained, thresholds: Thresholds, bounds: Bounds) -> Verdict:
     expected, looks = expected_verdict(family, TRAINING), thresholds.looks
     good = trained.good(thresholds.good_loss)
-    low, high = rate(good, trained.runs)
+    low, high = bounds(good, trained.runs)
     if expected == "lost":
         return Verdict(expected, training_outcome(high, looks)[0])
     return Verdict(expected, training_outcome(low if expected == "full" else good / trained.runs, looks)[1])
 
 
-def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary]) -> Verdict:
+def _vote_verdict(family: Family, item: str, statistics: Mapping[str, Summary], bounds: Bounds) -> Verdict:
     expected = expected_verdict(family, item)
     lost, passed = 0.0, 1.0
     for name, statistic in STATISTICS.items():
         if statistic.item != item:
             continue
         summary = statistics[name]
-        low, high = rate(summary.against, summary.values)
+        low, high = bounds(summary.against, summary.values)
         against = high if expected == "full" else summary.against / summary.values
         lost += probability_lost(against, statistic.votes, statistic.needed)
         if family.caught(name):
@@ -294,11 +303,13 @@ class Fairness:
         right: Largest probability that a right family loses any of the four items.
         wrong: Largest probability that a family gets an item that it must lose.
         problems: In words, a line for each verdict that may be false more often than `LARGEST_ERROR`.
+        too_few: Whether more measurements would end them, if shares stayed as they are.
     """
 
     right: float
     wrong: float
     problems: tuple[str, ...]
+    too_few: bool
 
 
 def fairness(thresholds: Thresholds, measured: Mapping[str, Measured]) -> Fairness:
@@ -315,4 +326,10 @@ def fairness(thresholds: Thresholds, measured: Mapping[str, Measured]) -> Fairne
         right=max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if all(map(f.must_get, ITEMS))),
         wrong=max(v.error for of in found.values() for v in of.values() if v.expected == "lost"),
         problems=tuple(problems),
+        too_few=all(
+            verdict.error <= LARGEST_ERROR
+            for family in FAMILIES
+            for verdict in verdicts(family, measured[family.name], thresholds, as_counted).values()
+            if verdict.expected != "as measured"
+        ),
     )
