@@ -127,7 +127,19 @@ def test_bad_usage_exits_with_2_and_says_what_is_wrong(arguments, told, tmp_path
 
 def test_without_arguments_the_commands_are_listed(tmp_path):
     done = run(cwd=tmp_path)
-    for command in ("build", "verify", "grade", "rescore", "gradescope", "calibrate", "doctor", "dist"):
+    for command in (
+        "build",
+        "verify",
+        "grade",
+        "rescore",
+        "gradescope",
+        "calibrate",
+        "doctor",
+        "dist",
+        "answers",
+        "new-term",
+        "release",
+    ):
         assert command in done.stdout + done.stderr
 
 
