@@ -40,6 +40,8 @@ LEFT_OUT = {
     "q3": "Not checked here: whether the scale is right",
 }
 SCREENS = 24  # of the reference, run, in a window of 1366 x 900
+PATIENCE = 1_200_000
+"""Milliseconds to wait for what comes at once on a free machine: nothing here is about speed."""
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def wait_for(address, process, log):
 @pytest.fixture(scope="module")
 def page(chromium, server):
     page = chromium.new_page(viewport={"width": 1366, "height": 900})
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{server}/lab/tree/my%20homework.ipynb?token=test")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     yield page
@@ -219,7 +221,7 @@ def wait_until_saved(path, text):
 def playwright_expect():
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=300_000)
+    expect.set_options(timeout=PATIENCE)
     return expect
 
 

@@ -344,13 +344,13 @@ def test_an_honest_notebook_beside_spinning_threads_on_one_processor_loses_nothi
     os.sched_setaffinity(0, {min(usable)})
     try:
         with Sandbox(HOMEWORK.worker, jobs) as sandbox:
-            limits = Limits(notebook_seconds=10, cell_seconds=5, question_seconds=10, total_seconds=900)
+            limits = Limits(notebook_seconds=6, cell_seconds=3, question_seconds=6, total_seconds=900)
             *spun, honest = grade_all(grader(sandbox, limits=limits), paths, jobs=jobs)
     finally:
         os.sched_setaffinity(0, usable)
     assert honest.score == 10
     assert [record.score for record in spun] == [0, 0]
-    assert "took longer than 5 s" in spun[0].cells[0].error
+    assert "took longer than 3 s" in spun[0].cells[0].error
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processors cannot be claimed")

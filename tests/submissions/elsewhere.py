@@ -79,9 +79,13 @@ STATEMENTS = [
     for words, where in (PLACES[number % len(PLACES)],)
 ]
 SCRIPTS_DAMAGED = [
-    lost("fails", "one script, q2 damaged", items("q2", "not reached"), plain_script, q2="gnorm = (param.grad.norm()"),
     lost(
-        "fails", "one script, q3 damaged", items("q3", "not reached"), plain_script, q3="nn.init.zeros_(module.weight"
+        "fails",
+        "one script, q2 and q3 damaged",
+        items("q2", "not reached") | items("q3", "not reached"),
+        plain_script,
+        q2="gnorm = (param.grad.norm()",
+        q3="nn.init.zeros_(module.weight",
     ),
     lost(
         "fails", "one script, q1 damaged", items("q1", "not reached"), plain_script, q1="model = nn.Sequential(nn.ReLU("
