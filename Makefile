@@ -87,8 +87,9 @@ docs: setup ## the pages and docstrings as a site in build/docs; warnings are er
 terms: setup ## measure thresholds for three other terms and grade the labelled answers in each (20 minutes)
 	@$(BIN)/python -m tests.terms
 
-bench: setup ## time and memory of grading one submission, beside stock Otter (2 minutes)
+bench: setup ## what one submission and a class cost, beside stock Otter; writes docs/performance.md (about 45 minutes)
 	@$(BIN)/python -m tests.bench_otter
+	@$(BIN)/python -m tests.bench_class --write
 
 bench-report: setup ## the report of a class: how long it takes to write, and a browser to show it
 	@$(BIN)/python -m tests.bench_report
