@@ -5,7 +5,8 @@ import signal
 import tomllib
 
 import pytest
-from inithw.homework.term import read_term
+from inithw.homework.calibration.trial import trial
+from inithw.homework.term import parse_term, read_term
 from inithw.release import new_term
 from inithw.release.new_term import (
     STAGE,
@@ -58,6 +59,28 @@ def test_words_become_numbers_where_they_look_like_some():
     }
     with pytest.raises(NewTermError, match="write KEY=VALUE"):
         parse(["width"])
+
+
+def test_settings_near_by_are_tried_the_nearest_first(text):
+    before = parse_term(text, TERM)
+    after = parse_term(edited(text, {"network.hidden_layers": 6, "data.function_seed": 7}), TERM)
+    tried = list(new_term._near(before, after, (0.9, 0.8)))
+    assert tried == [
+        {"training.learning_rate": 0.09},
+        {"training.learning_rate": 0.08},
+        *({"data.function_seed": seed} for seed in (8, 9, 10)),
+        {"network.hidden_layers": 5},
+        {"network.hidden_layers": 4},
+    ]
+    for change in tried:
+        assert parse_term(edited(text, change), TERM)
+
+
+def test_a_trial_tells_a_right_from_a_wrong_initialization_by_a_few_runs():
+    found = trial(32, ["LeCun normal", "std 0.02 everywhere"])
+    assert found.right == {"LeCun normal": pytest.approx(1, abs=0.2)}
+    assert found.wrong == {"std 0.02 everywhere": 0}
+    assert found.fair
 
 
 @pytest.fixture

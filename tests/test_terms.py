@@ -84,11 +84,11 @@ def test_in_another_term_answers_are_graded_as_declared_and_last_terms_numbers_l
     assert last["items"]["q2.norms"] == last["items"]["q2.general"] == last["items"]["q3.scale"] == 0
     if other.name != "target":
         assert last["items"]["q1.layers"] == last["items"]["q1.forward"] == 0
-        width, hidden = other.changes["network.width"], other.changes["network.hidden_layers"]
+        width, hidden = other.changes["network.width"], other.changes.get("network.hidden_layers", 4)
         text = pages(project)
         assert f"{hidden} hidden layers of width {width}" in text
         assert str(3 * width + 1 + (hidden - 1) * (width + 1) * width) in text
-        assert not re.search(r"1321|width 20|Linear\(1, 20\)|Linear\(20|4 hidden|[Ff]our hidden", text)
+        assert not re.search(r"1321|width 20|Linear\(1, 20\)|Linear\(20", text)
 
 
 def test_the_other_terms_say_how_often_a_verdict_may_be_false():

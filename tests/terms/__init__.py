@@ -47,18 +47,6 @@ OTHERS = (
         {"term": "Target", "data.frequencies": 4, "data.function_seed": 12, "data.data_seed": 11, "data.noise": 0.2},
         "another target and noise",
     ),
-    Other(
-        "small",
-        {
-            "term": "Small",
-            "network.width": 12,
-            "network.hidden_layers": 3,
-            "data.train": 600,
-            "data.test": 200,
-            "training.epochs": 20,
-        },
-        "a smaller one, for weak laptops",
-    ),
 )
 
 

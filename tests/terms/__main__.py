@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.parts import project_copy, run_in
 from tests.terms import OTHERS, ROOT, SIZES, THRESHOLDS, other_project
 
 CALIBRATE = f"""
@@ -42,6 +43,14 @@ def main(names):
                     sys.exit(done.returncode)
             shutil.copy(project / THRESHOLDS, other.thresholds)
         print(f"{other.name}: {time.monotonic() - start:.0f} s\n", flush=True)
+    if not names:
+        print("5 hidden layers of width 32 at the first handout's learning rate, which must be refused", flush=True)
+        with tempfile.TemporaryDirectory(prefix="inithw-term-") as folder:
+            project = project_copy(Path(folder) / "project")
+            done = run_in(project, "inithw.cli", "new-term", "--width", "32", "--hidden-layers", "5", "--yes")
+        print(done.stderr)
+        if done.returncode == 0 or "nearest setting with fair thresholds: training.learning_rate" not in done.stderr:
+            sys.exit("it was not refused, or no setting near by was named")
 
 
 if __name__ == "__main__":

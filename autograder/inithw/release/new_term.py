@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,8 @@ _NOT_COPIED = (".*", "__pycache__", "*.egg-info", "dist", "build", "results", "h
 _UNRELIABLE = 0.75
 """Share of good networks of a right family below which many a student's single run looks bad."""
 _SLOWER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
-"""Factors of the learning rate to try where no fair thresholds exist."""
+_FASTER = (1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+"""Factors of the learning rate to try where right families train too rarely, or wrong ones too often."""
 
 
 class NewTermError(ProjectError):
@@ -330,7 +331,8 @@ def _refuse_unfair(stage: Stage, before: Term, after: Term, step: Callable[[str]
     shown = [f"{name}: {share:.0%}" for name, share in (*first["right"].items(), *first["wrong"].items())]
     nearest = "Nothing near by that was tried does better."
     file, text = stage.path(TERM), stage.path(TERM).read_text(encoding="utf-8")
-    for change in _near(before, after):
+    lenient = max(first["wrong"].values()) - 0.5 > 0.5 - min(first["right"].values())
+    for change in _near(before, after, _FASTER if lenient else _SLOWER):
         words = ", ".join(f"{key} = {value}" for key, value in change.items())
         with step(f"trying {words}"):
             replace_file(file, edited(text, change))
@@ -349,9 +351,9 @@ def _trial(stage: Stage, runs: int, names: tuple[str, ...] = ()) -> dict[str, An
     return dict(json.loads(stage.run("inithw.homework.calibration.trial", str(runs), *names).stdout))
 
 
-def _near(before: Term, after: Term) -> Iterator[dict[str, object]]:
-    """Settings to try, the nearest first: a slower training, another function, a network more like the old one."""
-    for factor in _SLOWER:
+def _near(before: Term, after: Term, factors: Sequence[float]) -> Iterator[dict[str, object]]:
+    """Settings to try, the nearest first: another learning rate, another function, a network more like the old one."""
+    for factor in factors:
         yield {"training.learning_rate": float(f"{factor * after.training.learning_rate:.2g}")}
     if after.data.function_seed != before.data.function_seed:
         for seed in range(after.data.function_seed + 1, after.data.function_seed + 4):
