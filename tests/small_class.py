@@ -34,7 +34,7 @@ def people(number: int) -> tuple[list[Person], dict[str, float]]:
 
 def main() -> None:
     """Run the command line."""
-    cli._HOMEWORK = HOMEWORK
+    cli.shared.HOMEWORK = HOMEWORK
     cli.main()
 
 

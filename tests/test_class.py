@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inithw import cli
+from inithw.cli import shared
 from inithw.engine.course import folder as class_folder
 from inithw.engine.course.cells import Sheet
 from inithw.engine.course.folder import ClassFolder
+from inithw.engine.grading import Grader
 from inithw.engine.records import Item
 from inithw.engine.report.pages import rendering
 from inithw.engine.report.progress import Meter
@@ -34,7 +36,7 @@ pytestmark = [pytest.mark.slow, unless_closed]
 def inithw(monkeypatch, capsys, tmp_path):
     """Run the command line in this process: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_homework", lambda: HOMEWORK)
+    monkeypatch.setattr(shared, "the_homework", lambda: HOMEWORK)
 
     def run(*arguments):
         more = ["--jobs", "3"] if arguments[0] in ("grade", "rescore") else []
@@ -102,7 +104,7 @@ def test_one_more_student_is_merged_and_a_path_spelt_otherwise_is_the_same_stude
 
 def test_the_same_command_again_grades_nothing(graded, inithw, monkeypatch):
     before = {path: path.read_bytes() for path in Path("out").rglob("*.json")}
-    monkeypatch.setattr(cli.Grader, "grade_read", lambda *_: pytest.fail("graded again"))
+    monkeypatch.setattr(Grader, "grade_read", lambda *_: pytest.fail("graded again"))
     code, output, errors = inithw("grade", "class", "--out", "out", "--json")
     assert code == 0
     assert "0 graded now, 5 as they were" in errors
@@ -236,7 +238,7 @@ def test_a_fault_of_ours_is_tried_twice_takes_no_grade_away_and_is_tried_again(g
         raise RuntimeError("no machine today")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli.Grader, "grade_read", broken)
+        patch.setattr(Grader, "grade_read", broken)
         code, _, errors = inithw("grade", "class", "--out", "out")
     assert code == 1
     assert len(tried) == 2
@@ -365,7 +367,7 @@ def new_policy(monkeypatch):
         Item(item.id, item.points, item.title, f"{item.claim} Really.", stricter) if item.id == "s1.value" else item
         for item in HOMEWORK.rubric
     )
-    monkeypatch.setattr(cli, "_homework", lambda: replace(HOMEWORK, rubric=items))
+    monkeypatch.setattr(shared, "the_homework", lambda: replace(HOMEWORK, rubric=items))
 
 
 def test_rescoring_shows_what_would_change_for_whom_and_writes_nothing(graded, inithw, new_policy):
@@ -388,7 +390,7 @@ def test_a_written_rescoring_keeps_both_results_the_notes_and_those_not_gradable
     exports.put(tmp_path / "class" / people[0].login / "other.ipynb", exports.notebook("x = 1"))
     exports.put(tmp_path / "more" / "zoe" / "homework.pdf", b"%PDF-1.4")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_homework", lambda: HOMEWORK)
+        patch.setattr(shared, "the_homework", lambda: HOMEWORK)
         inithw("grade", "class", "--out", "out")
         inithw("grade", "more/zoe", "--out", "out")
     notes = {name: row["notes"] for name, row in table().items()}
@@ -559,7 +561,7 @@ def test_evidence_is_that_of_the_record_that_names_it(graded):
 def test_labelled_answers_get_their_declared_points_through_a_platforms_export(inithw, tmp_path, monkeypatch):
     from inithw.homework.definition import HOMEWORK as THIS
 
-    monkeypatch.setattr(cli, "_homework", lambda: THIS)
+    monkeypatch.setattr(shared, "the_homework", lambda: THIS)
     people, points = exports.labelled_class(4)
     FORMS["canvas"](tmp_path / "class", people)
     exports.roster(tmp_path / "students.csv", people)
@@ -689,6 +691,6 @@ def test_explain_says_that_a_verdict_does_not_go_by_the_limits_that_pictures_sho
     graded, inithw, monkeypatch, tmp_path
 ):
     (tmp_path / "limits").write_text("others")
-    monkeypatch.setattr(cli, "_homework", lambda: replace(HOMEWORK, files={"limits.json": tmp_path / "limits"}))
+    monkeypatch.setattr(shared, "the_homework", lambda: replace(HOMEWORK, files={"limits.json": tmp_path / "limits"}))
     for path in ("out", f"out/records/{graded[0][0].login}.json"):
         assert "verdicts were given under another limits; pictures show today's" in inithw("explain", path)[2]

@@ -1,0 +1,5 @@
+"""`python -m inithw.cli`."""
+
+from inithw.cli import main
+
+main()
