@@ -185,3 +185,13 @@ def test_what_cannot_be_is_refused_and_the_old_term_stands(root, tmp_path, optio
     assert "Traceback" not in done.stderr
     assert contents(project) == before
     assert not (project / STAGE).exists()
+
+
+def test_asked_for_every_value_only_what_is_answered_otherwise_changes(monkeypatch):
+    """As at a terminal, where Enter keeps what is."""
+    from inithw import cli
+
+    answers = {"network.width": "32", "due": "9 October", "data.noise": "0.2"}
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", lambda key, default: answers.get(key, default))
+    assert cli._asked(new_term) == {"network.width": 32, "due": "9 October", "data.noise": 0.2}

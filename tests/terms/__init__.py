@@ -47,6 +47,18 @@ OTHERS = (
         {"term": "Target", "data.frequencies": 4, "data.function_seed": 12, "data.data_seed": 11, "data.noise": 0.2},
         "another target and noise",
     ),
+    Other(
+        "small",
+        {
+            "term": "Small",
+            "network.width": 16,
+            "data.train": 800,
+            "data.test": 200,
+            "training.epochs": 20,
+            "training.learning_rate": 0.11,
+        },
+        "a smaller one, for weak laptops",
+    ),
 )
 
 
