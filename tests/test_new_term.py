@@ -189,9 +189,9 @@ def test_what_cannot_be_is_refused_and_the_old_term_stands(root, tmp_path, optio
 
 def test_asked_for_every_value_only_what_is_answered_otherwise_changes(monkeypatch):
     """As at a terminal, where Enter keeps what is."""
-    from inithw import cli
+    from inithw.cli import project
 
     answers = {"network.width": "32", "due": "9 October", "data.noise": "0.2"}
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.prompt", lambda key, default: answers.get(key, default))
-    assert cli._asked(new_term) == {"network.width": 32, "due": "9 October", "data.noise": 0.2}
+    assert project._asked(new_term) == {"network.width": 32, "due": "9 October", "data.noise": 0.2}

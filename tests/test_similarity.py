@@ -1,10 +1,14 @@
 """Near-identical code is pointed out; short right answers and the handout's own code are not."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 from inithw.engine.records import Cell, Submission
 from inithw.engine.similarity import _MOST_PIECES, _pieces, near_identical
+
+from tests.parts import without_coverage
 
 GIVEN = "def f_true(x):\n    return (np.sin(x[:, None] * np.arange(5)[None, :] * math.pi) * PARAMS).sum(axis=-1)\n" * 5
 SHORT = (
@@ -96,3 +100,19 @@ def test_of_long_code_a_bounded_part_is_compared_and_copies_are_found_all_the_sa
     (pair,) = near_identical([submission("a", long), *others, submission("b", long + "\nx = 1")], [GIVEN])
     assert {pair.first, pair.second} == {"a", "b"}
     assert pair.pieces <= _MOST_PIECES
+
+
+def test_a_pair_is_as_near_in_every_run():
+    """Winnowing keeps the same pieces whatever seeds Python's hashes."""
+    code = "from inithw.engine.similarity import _pieces; print(_pieces('for k in range(9): print(k, k * 2)\\n' * 40))"
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**without_coverage(), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(shown) == 1

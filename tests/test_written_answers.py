@@ -145,7 +145,7 @@ def test_a_number_keeps_its_form_and_as_many_digits(written, value, expected):
 
 def test_the_command_shows_everything_first_and_writes_only_when_told(tmp_path, monkeypatch, capsys):
     """The run of the notebook itself is held above; here it says that two numbers have moved."""
-    from inithw import cli
+    from inithw.cli import project, shared
     from inithw.release import answers
 
     document = project_copy(tmp_path) / DOCUMENT
@@ -153,10 +153,12 @@ def test_the_command_shows_everything_first_and_writes_only_when_told(tmp_path, 
     moved = run(claim("W2", "It predicts one constant, #,", 0.5), claim("W4", "a root mean square of #", 99.0))
     monkeypatch.setattr(answers, "measure", lambda _root: moved)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(cli.Stop, match="2 passages differ from a run: `inithw answers --write` fills their numbers in"):
-        cli.answers()
+    with pytest.raises(
+        shared.Stop, match="2 passages differ from a run: `inithw answers --write` fills their numbers in"
+    ):
+        project.answers()
     assert document.read_text("utf-8") == before
     assert capsys.readouterr().out.count(" says: ") == 2
-    cli.answers(write=True)
+    project.answers(write=True)
     assert "It predicts one constant, 0.50," in document.read_text("utf-8")
     assert '2 passages are marked "read again"' in capsys.readouterr().out

@@ -13,6 +13,7 @@ import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -89,8 +90,9 @@ def _own_code(submission: Submission) -> str:
 
 def _pieces(code: str) -> np.ndarray:
     """Hashes of the pieces that winnowing keeps, sorted, each once."""
-    text = "".join(map(_token, _TOKEN.finditer(code[:_LONGEST])))
-    hashes = np.array([hash(text[start : start + _PIECE]) for start in range(len(text) - _PIECE + 1)], np.int64)
+    text = "".join(map(_token, _TOKEN.finditer(code[:_LONGEST]))).encode(errors="surrogatepass")
+    # Not Python's own hash, with which winnowing would keep other pieces in every run.
+    hashes = np.array([crc32(text[start : start + _PIECE]) for start in range(len(text) - _PIECE + 1)], np.uint32)
     if len(hashes) >= _WINDOW:
         hashes = sliding_window_view(hashes, _WINDOW).min(axis=1)
     return np.unique(hashes)[:_MOST_PIECES]
