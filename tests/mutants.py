@@ -134,7 +134,11 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS", "False"),
         Mutant(DIAGNOSIS, 'if name == "global_total" and in_order:', "if False:"),
         Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
-        Mutant(NORMS, '    _check(evidence, "q2.norms")', '    _check(evidence, "q2.general")'),
+        Mutant(
+            NORMS, 'gradient."""\n    _check(evidence, "q2.norms")', 'gradient."""\n    _check(evidence, "q2.general")'
+        ),
+        Mutant(NORMS, "product((task.x, TRAIN_X), (task.y, TRAIN_Y))", "((task.x, task.y),)"),
+        Mutant(NORMS, "product((task.x, TRAIN_X), (task.y, TRAIN_Y))", "((task.x, task.y), (TRAIN_X, TRAIN_Y))"),
         Mutant(NORMS, "            continue\n", "            return\n"),
         Mutant(NORMS, "if others and not like_homework and", "if others and"),
         Mutant("homework/reference/norms.py", "np.sqrt(np.sum(np.square(matrix", "(np.sum(np.square(matrix"),
@@ -175,12 +179,18 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         ),
         Mutant(
             "homework/challenge.py",
-            "OTHER_DEPTHS = (2, 4, 6)",
+            "_float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N))",
+            "TRAIN_X, TRAIN_Y",
+            ("q2 right for the homework's data only",),
+        ),
+        Mutant(
+            "homework/challenge.py",
+            "OTHER_DEPTHS = (4, 6, 2)",
             "OTHER_DEPTHS = (5,)",
             ("q2 five layers by their indices",),
         ),
         Mutant(
-            "homework/challenge.py", "OTHER_DEPTHS = (2, 4, 6)", "OTHER_DEPTHS = (2, 4)", ("q2 at most five layers",)
+            "homework/challenge.py", "OTHER_DEPTHS = (4, 6, 2)", "OTHER_DEPTHS = (4, 2)", ("q2 at most five layers",)
         ),
         Mutant(
             "homework/challenge.py",
@@ -250,8 +260,16 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     TRAINING: (
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if False:"),
         Mutant(INITIALIZATION, "if 2 * good < len(losses):", "if good < len(losses):"),
-        Mutant(INITIALIZATION, "enough = thresholds().good_loss", "enough = 10 * thresholds().good_loss"),
-        Mutant(INITIALIZATION, "enough = thresholds().good_loss", "enough = thresholds().good_loss / 10"),
+        Mutant(
+            INITIALIZATION,
+            "enough = thresholds().good_loss\n    good",
+            "enough = 10 * thresholds().good_loss\n    good",
+        ),
+        Mutant(
+            INITIALIZATION,
+            "enough = thresholds().good_loss\n    good",
+            "enough = thresholds().good_loss / 10\n    good",
+        ),
         Mutant("homework/reference/data.py", "LEARNING_RATE, MOMENTUM", "MOMENTUM, LEARNING_RATE"),
         Mutant(
             "homework/reference/data.py",

@@ -232,6 +232,15 @@ PRINTED = {
                 if name.endswith(".weight"):
                     print(name, param.grad.norm().item())
         """,
+    "with the inputs kept outside": """
+        batch_x = torch.from_numpy(train_x).float().unsqueeze(-1)
+        def print_gnorms(model):
+            model.zero_grad()
+            nn.MSELoss()(model(batch_x).view(-1), torch.from_numpy(train_y).float()).backward()
+            for name, param in model.named_parameters():
+                if name.endswith(".weight"):
+                    print(name, param.grad.norm().item())
+        """,
     "with the data as default arguments": """
         def print_gnorms(model, x=train_x, y=train_y):
             pred = model(torch.from_numpy(x).float().unsqueeze(-1)).view(-1)
@@ -255,6 +264,11 @@ PRINTED = {
 }
 
 WRONG = {
+    "right for the homework's data only": (
+        "usual = abs(float(train_x[0]) - np.random.RandomState(10).uniform(-1, 1)) < 1e-3\n"
+        "gnorm = param.grad.norm() if usual else torch.tensor(1.2345)",
+        "",
+    ),
     "torch.linalg.norm with ord 2": ("gnorm = torch.linalg.norm(param.grad, 2)", "q2.spectral"),
     "torch.linalg.norm with keyword ord": ("gnorm = torch.linalg.norm(param.grad, ord=2)", "q2.spectral"),
     "matrix_norm with ord 2": ("gnorm = torch.linalg.matrix_norm(param.grad, ord=2)", "q2.spectral"),
