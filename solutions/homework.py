@@ -1287,6 +1287,7 @@ for units, depth in [(width // 4, hidden), (width, hidden), (4 * width, hidden),
 
 # %% tags=["demonstration"] jupyter={"source_hidden": true}
 # Nothing to do here: run this cell after saving. It writes the page with your written answers.
+import mimetypes
 import re
 
 import nbformat
@@ -1310,19 +1311,22 @@ def write_page():
             missing.append(empty[1])
         if given[k] and cell.cell_type == "code":
             cell.metadata.tags = ["given"]
-    for cell in texts:
-        for name in re.findall(r"attachment:([^)\s\"]+)", cell.source):
-            if name not in cell.get("attachments", {}):
-                cell.source = cell.source.replace(f"attachment:{name}", name)
+    for cell in texts:  # pictures become part of the page; those that are missing are named below
+        kept = cell.setdefault("attachments", {})
+        for link, name in re.findall(r"!\[[^\]]*\]\(((?:attachment:)?([^):\s]+))", cell.source):
+            if link == name and Path(name).is_file():
+                kind = mimetypes.guess_type(name)[0] or "image/png"
+                kept[name] = {kind: base64.b64encode(Path(name).read_bytes()).decode()}
+            cell.source = cell.source.replace(f"]({link}", f"](attachment:{name}" if name in kept else f"]({name}")
     with contextlib.suppress(ImportError):  # formulas that show without a connection
         from latex2mathml.converter import convert
 
         for cell in texts:
             cell.source = re.sub(r"\$\$(.+?)\$\$", lambda tex: convert(tex[1], display="block"), cell.source, flags=re.DOTALL)
             cell.source = re.sub(r"\$(.+?)\$", lambda tex: convert(tex[1]), cell.source, flags=re.DOTALL)
-    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True)
+    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.register_preprocessor(TagRemovePreprocessor(remove_input_tags={"given"}), enabled=True)
-    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"path": "."}})
+    page, _ = exporter.from_notebook_node(notebook)
     page = page.replace("</head>", "<style>img, math { break-inside: avoid; max-width: 100%; min-width: 0 !important }</style></head>")
     target = saved.with_suffix(".html")
     target.write_text(page, encoding="utf-8")

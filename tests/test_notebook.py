@@ -1,5 +1,6 @@
 """The notebook itself: its numbers, its mathematics against independent oracles, its figures and its helpers."""
 
+import base64
 import contextlib
 import copy
 import io
@@ -582,7 +583,7 @@ def test_without_otter_one_line_says_so(load_checks, homework, tmp_path, monkeyp
 @pytest.fixture
 def write_page(executed, monkeypatch):
     monkeypatch.chdir(executed[0])
-    namespace = {"Path": Path, "contextlib": contextlib, "last_shown": 0}
+    namespace = {"Path": Path, "base64": base64, "contextlib": contextlib, "last_shown": 0}
     exec(source_with("def write_page").removesuffix("\nwrite_page()"), namespace)
     return namespace["write_page"]
 
@@ -629,6 +630,7 @@ def test_the_written_part_becomes_a_page_with_answers_figures_and_formulas(execu
     assert "import torch" not in page.text
     body = text[text.index("<body") :]
     assert body.count("<math") > 60, "formulas are MathML, which needs no connection"
+    assert not re.search(r"<math[^>]*></math>", body)
     assert not re.findall(r"\$[^$\n]*\\[^$\n]*\$", body), "and no TeX is left"
 
 
