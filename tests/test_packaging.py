@@ -18,26 +18,19 @@ from inithw.homework.definition import FACTS, HOMEWORK
 from inithw.release.packaging import PackagingError, handout_files, locked, make_dist
 from inithw.release.pages import facts, fill
 
+from tests.parts import project_copy
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-PARTS = (
-    *("assignment", "autograder", "solutions", "constraints.txt", "otter_config.json", "pyproject.toml"),
-    *("README.md", "LICENSE", ".gitignore"),
-)
 SECRET = "0123456789abcdef-the-grading-key"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project with what an instructor's checkout holds besides: a key, caches, a graded class."""
-    copy = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-        else:
-            shutil.copy(source, copy / part)
+    copy = project_copy(tmp_path_factory.mktemp("project"))
+    shutil.copy(ROOT / ".gitignore", copy)
     (copy / KEY_FILE).write_text(SECRET)
     (copy / KEY_FILE).chmod(0o600)
     (copy / "autograder" / KEY_FILE).write_text(SECRET)
@@ -127,7 +120,7 @@ def test_students_get_the_handout_as_it_is_in_the_project(dist):
     files = unpacked(dist["assignment"])
     tracked = {
         f"homework/{path}": (ROOT / "assignment" / path).read_bytes()
-        for path in ("README.md", "homework.ipynb", "requirements.txt", "tests/q1.py", "tests/q2.py", "tests/q3.py")
+        for path in ("README.md", "CHANGES.md", "homework.ipynb", "requirements.txt", "tests/q1.py", "tests/q2.py", "tests/q3.py")
     }
     assert files == tracked
 
