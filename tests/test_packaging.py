@@ -120,7 +120,15 @@ def test_students_get_the_handout_as_it_is_in_the_project(dist):
     files = unpacked(dist["assignment"])
     tracked = {
         f"homework/{path}": (ROOT / "assignment" / path).read_bytes()
-        for path in ("README.md", "CHANGES.md", "homework.ipynb", "requirements.txt", "tests/q1.py", "tests/q2.py", "tests/q3.py")
+        for path in (
+            "README.md",
+            "CHANGES.md",
+            "homework.ipynb",
+            "requirements.txt",
+            "tests/q1.py",
+            "tests/q2.py",
+            "tests/q3.py",
+        )
     }
     assert files == tracked
 
