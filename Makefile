@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean release docs terms
+.PHONY: help setup grade browser test coverage quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean release docs terms
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -58,9 +58,12 @@ browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a
 			echo "make: Chromium could not be installed: the tests in a browser are skipped."; \
 	else echo "make: no Chromium: the tests in a browser are skipped. To have them, install the package chromium."; fi
 
-test: lint browser ## everything CI runs: style, imports, types, stale files, tests with coverage
+test: lint browser ## everything CI runs: style, imports, types, stale files, tests
 	@$(BIN)/inithw build --check
-	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/pytest -q -n 3
+
+coverage: setup browser ## which lines the tests reach (tracing takes a third longer, so not at every commit)
+	@$(BIN)/pytest -q -n 3 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 quick: lint ## what speaks about a change in under a minute: style, imports, types, stale files, the quick tests
 	@$(BIN)/inithw build --check

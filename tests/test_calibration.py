@@ -309,6 +309,7 @@ def files(folder):
     return {str(path) for path in paths if CACHE not in path.parents}
 
 
+@pytest.mark.slow
 def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
     said = calibrate(project, sizes=SMALL, jobs=2, anyway=True)
     limits = read_thresholds((project / THRESHOLDS).read_text(encoding="utf-8")).limits
@@ -424,6 +425,7 @@ def test_grading_needs_no_library_of_the_calibration():
     assert not {"pandas", "scipy", "matplotlib", "torch"} & set(loaded)
 
 
+@pytest.mark.slow
 def test_an_interrupted_calibration_goes_on_where_it_was(tmp_path):
     sizes, done = Sizes(blocks=2, networks=4, runs=1), []
 

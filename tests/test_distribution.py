@@ -57,6 +57,7 @@ def test_generated_files_are_up_to_date():
     assert [stale.path for stale in check(ROOT)] == [], "run `inithw build`"
 
 
+@pytest.mark.slow
 def test_another_process_builds_the_same_bytes(files):
     script = "import hashlib, pathlib, sys; from inithw.release.distribution import build\n"
     script += "for path, content in sorted(build(pathlib.Path(sys.argv[1])).items()): "
@@ -382,6 +383,7 @@ def test_the_public_test_of_q1_names_what_is_wrong(answers):
     assert message_of("q1", {"model": tanh}) == "", "wrong in substance, right in structure"
 
 
+@pytest.mark.slow
 def test_the_public_test_of_q1_knows_a_model_that_an_earlier_run_left():
     """An edit with a syntax error leaves the old `model`, which would pass."""
     from nbclient import NotebookClient

@@ -160,6 +160,7 @@ presentations = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(grades, presentations, st.none() | st.floats(0, 1e6))
 @settings(max_examples=200, deadline=None)
 def test_every_grade_gives_valid_bounded_plain_text_that_encodes(grade, presentation, earlier):

@@ -167,6 +167,7 @@ def test_a_term_with_other_points_and_dates_is_made_in_one_command(tmp_path):
     assert run_in(project, "inithw.cli", "build", "--check").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

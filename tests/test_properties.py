@@ -93,6 +93,7 @@ def test_any_scale_outside_the_band_loses_the_scale_and_no_draw(factor, above):
     assert lost(replace(RIGHT, init=init), ("q3.draws", "q3.scale")) == {"q3.scale"}
 
 
+@pytest.mark.slow
 @few
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_neurons_does_not_matter(random):
@@ -224,6 +225,7 @@ def test_any_other_text_loses_q2(texts):
     assert lost(replace(RIGHT, norms=tuple(texts)), NORMS) == set(NORMS)
 
 
+@pytest.mark.slow
 @few
 @given(BAD, st.sampled_from(["networks", "layers"]), st.integers(0, 4), st.integers(0, 2**31))
 def test_a_weight_that_is_no_number_loses_the_draws_and_the_scale(value, part, layer, place):

@@ -26,6 +26,7 @@ def test_dist_refuses_what_build_check_refuses(tmp_path):
     assert not (tmp_path / "dist").exists()
 
 
+@pytest.mark.slow
 def test_a_release_waits_until_marked_passages_are_read(project):
     answers = project / "solutions/written-answers.md"
     text = answers.read_text("utf-8")

@@ -48,6 +48,7 @@ def drawn(tmp_path_factory):
     return runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", DRAWS)
 def test_unseeded_draws_are_the_same_every_time(drawn, how):
     first, again, elsewhere = (run[how] for run in drawn)

@@ -232,6 +232,7 @@ def test_doing_nothing_leaves_nan_and_rescaling_shows_on_networks_that_had_weigh
     assert (restarted[1, :4] == 21).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "state", "said"),
     [

@@ -1086,6 +1086,7 @@ names = st.text(st.characters(exclude_categories=()), min_size=1, max_size=12) |
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(names, st.binary(max_size=50) | hostile_notebooks), max_size=5), st.integers(0, 2))
 @fuzzed
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -1160,6 +1161,7 @@ def test_thousands_of_environments_take_no_more_time_than_their_number(tmp_path)
     assert whole < 2 or whole < 3 * seconds(12_000)
 
 
+@pytest.mark.slow
 def test_deep_names_take_no_more_time_than_their_length(tmp_path):
     def seconds(depth):
         path = tmp_path / f"{depth}.zip"

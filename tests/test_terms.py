@@ -97,6 +97,7 @@ def test_the_other_terms_say_how_often_a_verdict_may_be_false():
         assert max(errors.values()) < 1e-4
 
 
+@pytest.mark.slow
 def test_thresholds_of_another_homework_are_refused(tmp_path):
     project = changed(tmp_path / "project", ("hidden_layers = 4", "hidden_layers = 5"))
     done = run_in(project, "inithw.cli", "grade", "solutions/homework.ipynb")
@@ -105,6 +106,7 @@ def test_thresholds_of_another_homework_are_refused(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_with_other_points_every_table_test_and_report_agrees(tmp_path):
     project = changed(tmp_path / "project", ('"q3.scale" = 2', '"q3.scale" = 3.5'))
     reference, skeleton = graded(project, "solutions/homework.ipynb", "assignment/homework.ipynb")
@@ -158,6 +160,7 @@ def test_points_of_other_items_than_the_rubrics_are_told_in_a_line(tmp_path, new
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_handout_without_an_entry_for_students_is_refused(tmp_path):
     project = project_copy(tmp_path)
     (project / TERM).write_text((project / TERM).read_text().replace("handout = 1", "handout = 2"))

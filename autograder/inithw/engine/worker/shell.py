@@ -86,14 +86,18 @@ def time_limit(seconds: float, patience: float) -> Iterator[None]:
     """
 
     began, starved = time.monotonic(), _starved_seconds()
+    reached = False
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal reached
+        if reached:  # the other timer, too: once more would fall into the handling of the first
+            return
         if number == signal.SIGALRM:
             left = patience - (time.monotonic() - began) + (_starved_seconds() - starved)
             if left > _NOTHING_LEFT:  # other programs have kept it waiting
                 signal.setitimer(signal.ITIMER_REAL, left)
                 return
-        most = patience if number == signal.SIGALRM else seconds
+        most, reached = patience if number == signal.SIGALRM else seconds, True
         raise TimeLimitReached(f"took longer than {most:.0f} s and was stopped")
 
     timers = {signal.ITIMER_PROF: (signal.SIGPROF, seconds), signal.ITIMER_REAL: (signal.SIGALRM, patience)}
