@@ -124,8 +124,15 @@ def menu(page, *names):
         page.get_by_role("menuitem", name=name, exact=True).click()
 
 
+def settle(page):
+    """Wait until the kernel has done what it was told: a cell that fails takes with it those that still wait."""
+    page.wait_for_timeout(500)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+
 def write(page, question, old, new):
     """Type `new` over the line `old` in the cell of a question, and run that cell."""
+    settle(page)
     place = code_cell(page, f"# TODO {question}")
     line = place.locator(".cm-line").filter(has_text=old)
     line.scroll_into_view_if_needed()
@@ -138,6 +145,7 @@ def write(page, question, old, new):
 
 def run(page, cell):
     """Run a cell; returns its output, which comes after those it had before."""
+    settle(page)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
     cell.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[\d+\]")).wait_for()
