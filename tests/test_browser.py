@@ -1,7 +1,6 @@
 """The student's way, for real: JupyterLab in a headless Chromium, from the first cell to the page that is handed in."""
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
+from tests.parts import without_coverage
 
 pytestmark = pytest.mark.slow
 
@@ -65,8 +66,7 @@ def server(folder, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    environment |= {name: str(home / name.lower()) for name in names}
+    environment = without_coverage() | {name: str(home / name.lower()) for name in names}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "work")}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(

@@ -23,6 +23,8 @@ from inithw.homework.reference import data
 from nbclient import NotebookClient
 from torch import nn
 
+from tests.parts import without_coverage
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
@@ -478,7 +480,7 @@ def run_past_errors(folder, *answered):
     shutil.copytree(ROOT / "assignment/tests", folder / "tests")
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(folder)}}
-    ).execute(env={name: value for name, value in os.environ.items() if not name.startswith("COV")})
+    ).execute(env=without_coverage())
     return [output for cell in code for output in cell.outputs if output.output_type == "error"]
 
 

@@ -438,6 +438,12 @@ def test_text_around_a_given_cell_leaves_it_the_handouts(around):
         assert not handout.read_cell(1, around.format(source) + "\nx = 1", HOMEWORK).given
 
 
+def test_many_strings_above_a_cell_take_time_in_proportion():
+    """The square of this many lines would take hours."""
+    code = '"""a"""\n' * 300_000 + "x = 1"
+    assert handout.fingerprint(code) == handout.fingerprint("x = 1")
+
+
 def test_a_string_that_is_used_or_never_ends_is_code():
     for source in ('"""a""".upper()\nx = 1', '"""a\nx = 1', "x = 1\n'''b'''"):
         assert handout.fingerprint(source) not in {handout.fingerprint("x = 1"), handout.fingerprint("")}

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -49,9 +49,6 @@ from inithw.engine.sandbox import Sandbox
 from inithw.engine.settings import KEY_FILE, Settings, find_config, load_settings
 from inithw.engine.slots import default_jobs
 from inithw.engine.submission import handout_cells
-
-if TYPE_CHECKING:
-    pass
 
 _DETAILED = 3  # up to so many submissions are shown item by item
 _REFRESH = 10.0  # seconds after which grades.csv is made anew while a class is graded

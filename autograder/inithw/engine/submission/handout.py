@@ -12,6 +12,7 @@ from typing import Any
 
 from inithw.engine.homework import Homework
 from inithw.engine.records import Cell
+from inithw.engine.submission.script import without_text
 from inithw.engine.text import clean
 
 _QUOTES = ('"""', "'''")
@@ -49,18 +50,17 @@ def without_text_around(source: str) -> str:
     So exports to scripts write a notebook's text.
     """
     lines = source.split("\n")
-    start, end = 0, len(lines)
-    while start < end and (not lines[start] or lines[start].startswith(("#", *_QUOTES))):
+    start = 0
+    while start < len(lines) and (not lines[start] or lines[start].startswith(("#", *_QUOTES))):
         if lines[start].startswith(_QUOTES):
-            quotes, inside = lines[start][:3], [lines[start][3:], *lines[start + 1 : end]]
-            closing = next((place for place, line in enumerate(inside) if line.endswith(quotes)), None)
-            if closing is None:
+            quotes, end = lines[start][:3], start
+            while end < len(lines) and not lines[end][3 * (end == start) :].endswith(quotes):
+                end += 1
+            if end == len(lines):  # a string that never ends is no text
                 break
-            start += closing
+            start = end
         start += 1
-    while end > start and (not lines[end - 1] or lines[end - 1].startswith("#")):
-        end -= 1
-    return "\n".join(lines[start:end])
+    return without_text("\n".join(lines[start:]))
 
 
 def read_cell(number: int, source: str, homework: Homework) -> Cell:
