@@ -17,7 +17,7 @@ from inithw.homework.families import FAMILIES, Family
 from inithw.homework.statistics import DRAWS, ITEMS, STATISTICS, TRAINING
 from inithw.homework.thresholds import Look, Thresholds
 
-RUNS_PER_LOOK = 64
+RUNS_PER_LOOK = 32
 _OF_A_GAIN = ("gain_low", "gain_high")
 LOOK_ERROR = 1e-9
 """Largest probability of stopping with the wrong verdict at one look."""
