@@ -242,8 +242,8 @@ programs make every figure larger, those of the clock most; compare ratios, whic
 | all | {cost.total:.3f} | |
 
 The worker runs the cells, initializes some 620 networks and layers, and prints norms. Judging is, above all, the
-training of 32 networks or more. A worker holds {cost.worker_own / 1e6:.0f} MB of its own and, with its share of what workers
-share, {cost.worker_memory / 1e6:.0f} MB.
+training of 32 networks or more. A worker holds {cost.worker_own / 1e6:.0f} MB of its own and, with its share of what
+workers share, {cost.worker_memory / 1e6:.0f} MB.
 
 ## Beside stock Otter, and with a second worker
 

@@ -8,6 +8,7 @@ import tempfile
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,31 @@ def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(monkey
     assert record.status == "infrastructure_error"
     assert "is full: 10 MB are free" in record.message
     assert len(looked) == 3
+
+
+@needs_other_users
+def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_due(monkeypatch):
+    class Open(Watched):
+        def _open_places(self):
+            return (str(there),)
+
+    monkeypatch.setattr(sandboxes, "_LOOK_SECONDS", 10**6)
+    there, free = Path("/dev/shm"), sandboxes._free_bytes
+    elsewhere = there / f"written-{os.getpid()}"
+    # Of the first disk, other programs use some.
+    monkeypatch.setattr(sandboxes, "_free_bytes", lambda folder: free(folder) if folder == there else 1 << 40)
+    with Sandbox(HOMEWORK.worker) as sandbox, Open(sandbox, replace(LONG, scratch_bytes=1 << 20)) as worker:
+        try:
+            with elsewhere.open("wb") as file:
+                os.chown(elsewhere, worker._slot.uid, -1)
+                for _ in range(200):  # bit by bit: the first look must not see it all
+                    if not worker.stopped_because:
+                        file.write(bytes(1 << 17))
+                        file.flush()
+                        time.sleep(0.2)
+        finally:
+            elsewhere.unlink(missing_ok=True)  # it is swept away with the worker otherwise
+    assert "it wrote more than 1 MB" in worker.stopped_because
 
 
 @pytest.mark.parametrize("starved", [False, True])

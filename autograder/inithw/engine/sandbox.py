@@ -224,20 +224,22 @@ class Worker:
         """End the worker when it has used its time, or has written too much where the kernel does not bound that."""
         limit = self._limits.scratch_bytes
         watched = self.walls.get("disk") != "up"
-        at_first = free = _free_bytes(self.scratch)
+        at_first = _free_bytes(self.scratch)
+        disks = _one_folder_a_disk([self.scratch, *self._places])
+        free: list[int] = []
         next_look = 0.0
         while not self._ended.wait(_WATCH_SECONDS):
             reason, lost = self._overdue(self._allowance)
             if reason:
                 self.end(reason, lost=lost)
             elif watched:
-                now, left = time.monotonic(), _free_bytes(self.scratch)
-                if now < next_look and left > free - limit // 2:
+                now, left = time.monotonic(), [_free_bytes(folder) for folder in disks]
+                if now < next_look and all(few > before - limit // 2 for few, before in zip(left, free, strict=True)):
                     continue
                 if self._holds_too_much():
                     self.end(f"it wrote more than {limit >> 20} MB of files, or hid them in closed or deep folders")
-                elif left < min(_LEAST_FREE_BYTES, at_first // 2):
-                    self.end(f"the disk of {self.scratch.parent} is full: {left >> 20} MB are free", lost=True)
+                elif left[0] < min(_LEAST_FREE_BYTES, at_first // 2):
+                    self.end(f"the disk of {self.scratch.parent} is full: {left[0] >> 20} MB are free", lost=True)
                 took = time.monotonic() - now
                 free, next_look = left, now + max(_LOOK_SECONDS, _SHARE_OF_LOOKING * took)
 
@@ -294,6 +296,15 @@ def _runs(stat: Path) -> bool:
         return stat.read_text().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
     except (OSError, IndexError):  # it has ended
         return False
+
+
+def _one_folder_a_disk(folders: Iterable[Path | str]) -> list[Path]:
+    """The first of the folders on every file system that they lie on."""
+    found: dict[int, Path] = {}
+    for folder in map(Path, folders):
+        with contextlib.suppress(OSError):
+            found.setdefault(folder.stat().st_dev, folder)
+    return list(found.values())
 
 
 def _free_bytes(folder: Path) -> int:
