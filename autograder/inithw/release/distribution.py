@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -79,52 +80,19 @@ def build(root: Path) -> dict[str, bytes]:
     """
     known = facts(HOMEWORK, FACTS)
     source = _with_facts(SOURCE, lambda: fill((root / SOURCE).read_text(encoding="utf-8"), known))
-    cells = jupytext.reads(source, fmt="py:percent").cells
-    student, reference, tests = [], [], {}
-    solution: set[str] = set()
-    seen: dict[str, int] = {}
-    for cell in cells:
-        question = cell.metadata.get("question")
-        if cell.cell_type == "raw" and question:
-            tests[question] = f"# {_NOTE}\n{cell.source.strip()}\n"
-            continue
-        open_text, solved_text, solution_lines = (
-            split_solution(cell.source)
-            if cell.cell_type == "code"
-            else (
-                cell.source,
-                cell.source,
-                [],
-            )
-        )
-        solution.update(solution_lines)
-        # Both notebooks name a cell alike, by what the student sees.
-        identity = hashlib.sha256(f"{cell.cell_type}\n{open_text}".encode()).hexdigest()[:12]
-        seen[identity] = seen.get(identity, 0) + 1
-        if seen[identity] > 1:
-            identity += f"-{seen[identity]}"
-        student.append(_cell(cell, open_text, identity))
-        reference.append(_cell(cell, solved_text, identity))
-
+    made = _split(jupytext.reads(source, fmt="py:percent").cells)
+    made.refuse_leaks()
     if f"## {TERM.version}\n" not in (root / CHANGES).read_text(encoding="utf-8"):
         raise SourceError(f"{CHANGES} has no heading `## {TERM.version}`: say there what has changed for students")
-    code = [cell for cell in student if cell.cell_type == "code"]
-    given = {
-        "note": _NOTE,
-        "cells": [
-            {"source": cell.source, "demonstration": "demonstration" in cell.metadata.get("tags", [])} for cell in code
-        ],
-    }
     texts = {
-        "assignment/homework.ipynb": _notebook(student),
-        **{f"assignment/tests/{question}.py": text for question, text in sorted(tests.items())},
+        "assignment/homework.ipynb": _notebook(made.student),
+        "solutions/homework.ipynb": _notebook(made.reference),
+        **{f"assignment/tests/{question}.py": text for question, text in sorted(made.tests.items())},
         "assignment/requirements.txt": _requirements(root),
         **{f"tests/otter/{question}.py": text for question, text in otter_tests(HOMEWORK, _TESTS_NOTE).items()},
         **_pages(root, known),
-        "autograder/inithw/homework/given.json": json.dumps(given, indent=1, ensure_ascii=False) + "\n",
+        "autograder/inithw/homework/given.json": _given(made.student),
     }
-    _refuse_leaks(solution, [cell.source for cell in student], tests)
-    texts["solutions/homework.ipynb"] = _notebook(reference)
     return {path: text.encode() for path, text in texts.items()}
 
 
@@ -147,6 +115,63 @@ def check(root: Path) -> list[Stale]:
             diff = difflib.unified_diff(before, content.decode().splitlines(), path, f"{path} (built)", lineterm="")
             stale.append(Stale(path, "\n".join(diff) or "(only line endings differ)"))
     return stale
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """What the cells of the source become.
+
+    Attributes:
+        student: Cells of the student's notebook.
+        reference: Cells of the reference notebook.
+        tests: Public tests, by question.
+        solution: All lines of solutions, without indentation.
+    """
+
+    student: list[NotebookNode]
+    reference: list[NotebookNode]
+    tests: dict[str, str]
+    solution: set[str]
+
+    def refuse_leaks(self) -> None:
+        """Refuse a line of a solution in what students get."""
+        for text in [*(cell.source for cell in self.student), *self.tests.values()]:
+            for line in text.splitlines():
+                if line.strip() in self.solution:
+                    found = f"the solution line {line.strip()!r} also stands in a part that students get"
+                    raise SourceError(f"{SOURCE}: {found}")
+
+
+def _split(cells: list[NotebookNode]) -> _Split:
+    made = _Split([], [], {}, set())
+    seen: Counter[str] = Counter()
+    for cell in cells:
+        question = cell.metadata.get("question")
+        if cell.cell_type == "raw" and question:
+            made.tests[question] = f"# {_NOTE}\n{cell.source.strip()}\n"
+            continue
+        open_text = solved_text = cell.source
+        if cell.cell_type == "code":
+            open_text, solved_text, lines = split_solution(cell.source)
+            made.solution.update(lines)
+        # Both notebooks name a cell alike, by what the student sees.
+        identity = hashlib.sha256(f"{cell.cell_type}\n{open_text}".encode()).hexdigest()[:12]
+        seen[identity] += 1
+        if seen[identity] > 1:
+            identity += f"-{seen[identity]}"
+        made.student.append(_cell(cell, open_text, identity))
+        made.reference.append(_cell(cell, solved_text, identity))
+    return made
+
+
+def _given(student: list[NotebookNode]) -> str:
+    """The handout's code cells, for the engine."""
+    cells = [
+        {"source": cell.source, "demonstration": "demonstration" in cell.metadata.get("tags", [])}
+        for cell in student
+        if cell.cell_type == "code"
+    ]
+    return json.dumps({"note": _NOTE, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
 
 def split_solution(source: str) -> tuple[str, str, list[str]]:
@@ -192,15 +217,6 @@ def split_solution(source: str) -> tuple[str, str, list[str]]:
     if opened:
         raise refuse(f"BEGIN SOLUTION on line {opened} without END SOLUTION")
     return "\n".join(student), "\n".join(solved), [line for line in solution if line]
-
-
-def _refuse_leaks(solution: set[str], cells: list[str], tests: Mapping[str, str]) -> None:
-    for text in [*cells, *tests.values()]:
-        for line in text.splitlines():
-            if line.strip() in solution:
-                raise SourceError(
-                    f"{SOURCE}: the solution line {line.strip()!r} also stands in a part that students get"
-                )
 
 
 def _cell(cell: NotebookNode, source: str, identity: str) -> NotebookNode:
