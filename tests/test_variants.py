@@ -80,13 +80,9 @@ def test_on_built_files_differ_by_a_cell_and_by_what_the_data_are_seeded_with(ro
 
 
 def test_the_rule_gives_these_seeds_on_every_machine():
-    assert [own_seed(one, 10) for one in ("ada", " ADA\t", "b-7@uni.edu", 123456, "123456")] == [
-        2372962162,
-        2372962162,
-        2379352025,
-        158520171,
-        158520171,
-    ]
+    assert own_seed("ada", 10) == own_seed(" ADA\t", 10) == 2372962162
+    assert own_seed("b-7@uni.edu", 10) == 2379352025
+    assert own_seed("123456", 10) == own_seed(123456, 10) == 158520171
 
 
 @pytest.mark.parametrize("student", HOSTILE)
@@ -105,7 +101,7 @@ def test_the_notebook_has_the_rule_of_the_judge_and_makes_the_data_that_the_judg
             np.testing.assert_allclose(mine, judges, atol=1e-12)
     assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(first, data_of(project, " ADA "), strict=True))
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out.startswith("Your own data: ada, seed 2372962162.\n")
 
 
 @pytest.mark.parametrize(

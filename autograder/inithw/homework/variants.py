@@ -31,6 +31,8 @@ import zlib
 DATA_SEED = own_seed(STUDENT, {DATA_SEED})
 if DATA_SEED == {DATA_SEED}:
     print("Not your own data yet: write your {asked} (a-z 0-9 . _ @ + -) between STUDENT's quotes, then run all cells.")
+else:
+    print(f"Your own data: {{STUDENT}}, seed {{DATA_SEED}}.")
 
 # %%
 """
