@@ -536,15 +536,15 @@ def f_true(x):
 
 
 # %%
-# Noisy training data
-np.random.seed({{ data data_seed }})
+{{ student cell }}# Noisy training data
+np.random.seed({{ data seed in code }})
 TRAIN_N = {{ data train }}
 TRAIN_SIGMA = {{ data noise }}
 train_x = np.random.uniform(low=-1.0, high=1.0, size=TRAIN_N)
 train_y = f_true(train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 
 # Noise-free test data
-np.random.seed({{ data data_seed }})
+np.random.seed({{ data seed in code }})
 TEST_N = {{ data test }}
 test_x = np.linspace(-1, 1, TEST_N)
 test_y = f_true(test_x)
@@ -1132,7 +1132,7 @@ compare({"one hidden layer, trained": shallow, "better_init, trained": better_af
 # for $x > 0.4$? **Predict before you run:** sketch what this network will learn, over the whole interval.
 
 # %%
-np.random.seed({{ seeds half }})
+np.random.seed({{ half seed in code }})
 ood_train_x = np.random.uniform(low=-1.0, high=0.4, size=TRAIN_N)
 ood_train_y = f_true(ood_train_x) + np.random.randn(TRAIN_N) * TRAIN_SIGMA
 

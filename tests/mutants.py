@@ -137,8 +137,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(
             NORMS, 'gradient."""\n    _check(evidence, "q2.norms")', 'gradient."""\n    _check(evidence, "q2.general")'
         ),
-        Mutant(NORMS, "product((task.x, TRAIN_X), (task.y, TRAIN_Y))", "((task.x, task.y),)"),
-        Mutant(NORMS, "product((task.x, TRAIN_X), (task.y, TRAIN_Y))", "((task.x, task.y), (TRAIN_X, TRAIN_Y))"),
+        Mutant(NORMS, "product((task.x, own[0]), (task.y, own[1]))", "((task.x, task.y),)"),
+        Mutant(NORMS, "product((task.x, own[0]), (task.y, own[1]))", "((task.x, task.y), own)"),
         Mutant(NORMS, "            continue\n", "            return\n"),
         Mutant(NORMS, "if others and not like_homework and", "if others and"),
         Mutant("homework/reference/norms.py", "np.sqrt(np.sum(np.square(matrix", "(np.sum(np.square(matrix"),
@@ -179,8 +179,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         ),
         Mutant(
             "homework/challenge.py",
-            "_float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N))",
-            "TRAIN_X, TRAIN_Y",
+            "other = _float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N))",
+            "other = own",
             ("q2 right for the homework's data only",),
         ),
         Mutant(

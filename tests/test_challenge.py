@@ -77,9 +77,9 @@ def tries(monkeypatch):
     """Networks drawn for q2."""
     drawn, real = [], module_under_test._draw_rugged
 
-    def counted(random, widths, x, y):
+    def counted(random, widths, *data):
         drawn.append(widths)
-        return real(random, widths, x, y)
+        return real(random, widths, *data)
 
     monkeypatch.setattr(module_under_test, "_draw_rugged", counted)
     return drawn

@@ -93,6 +93,7 @@ for _command in (
     classes.rescore,
     project.build,
     project.answers,
+    project.variants,
     project.calibrate,
     project.new_term,
     project.verify,

@@ -1,7 +1,8 @@
-"""What is done with the project: `inithw build`, `answers`, `calibrate`, `new-term`, `verify`, `release`, and doors."""
+"""What is done with the project: `inithw build`, `answers`, `variants`, `calibrate`, `new-term`, `release`, doors."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -71,6 +72,34 @@ def answers(
         print(f"all {len(measured['claims'])} passages with numbers agree with a run")
     elif not write:
         raise Stop(f"{len(found)} passages differ from a run: `inithw answers --write` fills their numbers in", FAILED)
+
+
+def variants(
+    who: Annotated[
+        list[str], typer.Argument(metavar="WHO...", help="Class lists (CSV files with a row of headings), or ids.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("dist", "variants"),
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes; by default one for each core.")] = None,
+) -> None:
+    """Write the model answers with the numbers of each student's own data: about 20 s a student and core.
+
+    Only in a term with variants. Writes ID.md for each student and numbers.csv for all, and says whose figures do not
+    show what they ought to. What was run is kept in .variants: after an interruption the same command goes on.
+    """
+    from inithw.release import variants as own
+
+    root = project_root()
+    students, without = own.variants_of(who)
+    try:
+        runs = own.run_all(root, students, jobs or os.cpu_count() or 1)
+    except KeyboardInterrupt:
+        raise Stop("inithw: stopped by Ctrl-C. What was run is kept: the same command goes on", INTERRUPTED) from None
+    for one in (written := own.write_all(root, out, runs)):
+        said = "; ".join(f"does not show: {what}" for what in one.unlucky) or "shows all"
+        print(f"{one.variant.id}  seed {one.variant.seed}  {said}; statements not so: {len(one.untrue)}")
+    say(without)
+    unlucky = sum(bool(one.unlucky) for one in written)
+    print(f"wrote {out / own.NUMBERS} and {len(written)} documents; {unlucky} unlucky, {len(without)} without data")
 
 
 def calibrate(

@@ -14,10 +14,11 @@ from inithw.engine.records import FloatArray, Submission
 from inithw.engine.settings import ProjectError
 from inithw.homework.asked import BLOCKS, NETWORKS, RESTARTED, draw_layers_of_a_block
 from inithw.homework.records import Challenge, ForwardTask, Network, NormsTask
-from inithw.homework.reference.data import TRAIN_N, TRAIN_X, TRAIN_Y
+from inithw.homework.reference.data import TRAIN_N
 from inithw.homework.reference.network import WIDTHS, forward, gradients
 from inithw.homework.reference.norms import TOLD_APART, frobenius, wrong_norms
 from inithw.homework.thresholds import thresholds
+from inithw.homework.variants import own_data
 
 INPUTS_PER_RANGE = 64
 INPUT_RANGES = (1.0, 10.0, 100.0)
@@ -55,7 +56,7 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
 
     Args:
         key: The grading key, secret.
-        submission: Only its digest counts.
+        submission: Only its digest counts, and in a term with variants the id that it states.
 
     Raises:
         StaleThresholds: Thresholds were measured on another homework.
@@ -68,13 +69,13 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
         return np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
 
     # Only `random()` is used below: its values are exact, alike on every platform and NumPy version.
-    general, layers = stream("q2.general"), stream("q3.layers")
+    general, layers, own = stream("q2.general"), stream("q3.layers"), own_data(submission)
     return Challenge(
         forward=_draw_forward(stream("q1.forward")),
         norms=(
-            *_draw_tasks(stream("q2.norms"), "q2.norms", [WIDTHS] * NETWORKS_LIKE_THE_HOMEWORKS),
+            *_draw_tasks(stream("q2.norms"), "q2.norms", [WIDTHS] * NETWORKS_LIKE_THE_HOMEWORKS, own),
             *_draw_tasks(
-                general := stream("q2.general"), "q2.general", [_draw_widths(general, d) for d in OTHER_DEPTHS]
+                general := stream("q2.general"), "q2.general", [_draw_widths(general, d) for d in OTHER_DEPTHS], own
             ),
         ),
         layers=tuple(task for _ in range(BLOCKS) for task in draw_layers_of_a_block(layers)),
@@ -123,15 +124,18 @@ def _draw_widths(random: np.random.Generator, depth: int) -> tuple[int, ...]:
     return (1, *hidden, 1)
 
 
-def _draw_tasks(random: np.random.Generator, item: str, shapes: list[tuple[int, ...]]) -> Iterator[NormsTask]:
-    """Networks of given widths, the last on other training data: what is right on the homework's only shows."""
+def _draw_tasks(
+    random: np.random.Generator, item: str, shapes: list[tuple[int, ...]], own: tuple[FloatArray, FloatArray]
+) -> Iterator[NormsTask]:
+    """Networks of given widths, the last on other data than the notebook's own: what is right on those only shows."""
     for widths in shapes[:-1]:
-        yield _draw_norms(random, item, widths, TRAIN_X, TRAIN_Y)
-    yield _draw_norms(random, item, shapes[-1], _float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N)))
+        yield _draw_norms(random, item, widths, *own, own[0])
+    other = _float32(_signed(random, TRAIN_N)), _float32(_signed(random, TRAIN_N))
+    yield _draw_norms(random, item, shapes[-1], *other, own[0])
 
 
 def _draw_norms(
-    random: np.random.Generator, item: str, widths: tuple[int, ...], x: FloatArray, y: FloatArray
+    random: np.random.Generator, item: str, widths: tuple[int, ...], x: FloatArray, y: FloatArray, own_x: FloatArray
 ) -> NormsTask:
     """Draw until every wrong norm that can come close to the right one differs clearly from it.
 
@@ -139,7 +143,7 @@ def _draw_norms(
         ChallengeError: That never happened.
     """
     for _ in range(MOST_TRIES):
-        task = NormsTask(item, _draw_rugged(random, widths, x, y), x, y)
+        task = NormsTask(item, _draw_rugged(random, widths, x, y, own_x), x, y)
         unclear = _unclear(task)
         if not unclear:
             return task
@@ -149,10 +153,12 @@ def _draw_norms(
     )
 
 
-def _draw_rugged(random: np.random.Generator, widths: tuple[int, ...], x: FloatArray, y: FloatArray) -> Network:
+def _draw_rugged(
+    random: np.random.Generator, widths: tuple[int, ...], x: FloatArray, y: FloatArray, own_x: FloatArray
+) -> Network:
     """A network whose function is large, centred and full of kinks: gradients are large and far from rank one."""
-    # The student's own tensors may hold copies of the homework's inputs.
-    inputs = x if x is TRAIN_X else np.concatenate([x, TRAIN_X])
+    # Tensors that the notebook keeps may hold copies of its own inputs.
+    inputs = x if x is own_x else np.concatenate([x, own_x])
     weights: list[FloatArray] = []
     biases: list[FloatArray] = []
     activations, size = inputs[:, None], 1.0

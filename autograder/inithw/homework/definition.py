@@ -16,6 +16,7 @@ from inithw.homework.rubric import RUBRIC
 from inithw.homework.statistics import Measured, Readings
 from inithw.homework.term import BATCHES, TABLES, TERM
 from inithw.homework.thresholds import good_loss_on_file, thresholds
+from inithw.homework.variants import FACTS as VARIANT_FACTS
 
 HOMEWORK = Homework(
     title=TERM.title,
@@ -52,6 +53,7 @@ _CHILDREN = 2 * len(WIDTHS) - 3
 FACTS: dict[str, object] = {
     **{f"{table} {name}": value for table in TABLES for name, value in TERM.table(table)},
     **{f"batches {name}": int(value) + BATCHES for name, value in TERM.table("seeds")},
+    **VARIANT_FACTS,
     "large scale in code": repr(float(TERM.scales.large)),
     "times wider": _TIMES,
     "version": TERM.version,

@@ -101,7 +101,7 @@ def _norms(evidence: Evidence) -> Picture | None:
             rows.append((f"{place}: {widths}", "", "", text.reason))
             continue
         printout = read_printout(text, len(task.network.weights))
-        norms = frobenius(right_gradients(task, printout))
+        norms = frobenius(right_gradients(task, printout, evidence.challenge.own_data))
         for layer, (norm, number) in enumerate(zip(norms.tolist(), _beside(printout, norms), strict=True)):
             said = "nothing" if number is None else number.text[:40]
             rows.append((f"{place}: {widths}", f"{2 * layer}.weight", said, f"{norm:.6g}"))

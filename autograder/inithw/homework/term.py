@@ -101,6 +101,8 @@ class Seeds:
 
 
 BATCHES = 50
+VARIANTS = {"login": "login", "email": "e-mail address", "sid": "student number"}
+"""By what students can get data of their own, and how they are asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Term:
         handout: Which handout of the term.
         due: When it is due, for students to read, or empty.
         late: What being late costs, likewise.
+        variants: By which field of the class list students get data of their own, or empty: all have the same.
         data: What is learnt.
         network: By what.
         training: How.
@@ -126,6 +129,7 @@ class Term:
     handout: int
     due: str
     late: str
+    variants: str
     data: Data
     network: Architecture
     training: Training
@@ -198,6 +202,10 @@ def parse_term(text: str, file: Path) -> Term:
     _same_names(file, "", values, Term)
     for key in ("title", "term", "due", "late"):
         _text(file, key, values[key], empty=key in ("due", "late"))
+    if values["variants"] not in ("", *VARIANTS):
+        raise TermError(
+            f'{file}: variants = {values["variants"]!r}: must be "" for none, or one of {", ".join(VARIANTS)}'
+        )
     handout = values["handout"]
     if isinstance(handout, bool) or not isinstance(handout, int) or not 1 <= handout <= 100:
         raise TermError(f"{file}: handout = {handout!r}: must be a whole number from 1 to 100")

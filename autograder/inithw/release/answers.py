@@ -52,13 +52,19 @@ class Difference:
     filled: bool
 
 
-def measure(root: Path, figures: Path | None = None) -> dict[str, Any]:
+def measure(root: Path, figures: Path | None = None, student: str = "") -> dict[str, Any]:
     """Run the reference notebook in a process of its own; what `solutions/written_numbers.py` prints.
+
+    Args:
+        root: Of the project.
+        figures: Folder for the notebook's figures.
+        student: Whose own data, in a term with variants.
 
     Raises:
         AnswersError: It failed.
     """
     command = [sys.executable, str(root / PROGRAM), *(["--figures", str(figures)] if figures else [])]
+    command += [f"--student={student}"] if student else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -109,6 +115,16 @@ def compare(document: str, measured: Mapping[str, Any]) -> tuple[str, list[Diffe
         if question in sections:
             sections[question] = _marked(sections[question], expression, reasons)
     return "".join(sections.values()), found
+
+
+def passages(document: str, measured: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Every passage of a filled document that has numbers, by question."""
+    sections, found = _sections(document), dict[str, list[str]]()
+    for claim in measured["claims"]:
+        match = re.search(_passage(claim["passage"]), sections.get(claim["question"], ""))
+        if match:
+            found.setdefault(claim["question"], []).append(" ".join(match[0].split()))
+    return found
 
 
 def marks(document: str) -> list[str]:

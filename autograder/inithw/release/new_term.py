@@ -125,7 +125,7 @@ def values(term: Term) -> dict[str, object]:
     """All values of a term by their keys."""
     tables = ("data", "network", "training", "scales", "seeds")
     return {
-        **{name: getattr(term, name) for name in ("title", "term", "handout", "due", "late")},
+        **{name: getattr(term, name) for name in ("title", "term", "handout", "due", "late", "variants")},
         **{f"{table}.{name}": value for table in tables for name, value in term.table(table)},
         **{f"points.{item}": points for item, points in term.points.items()},
     }

@@ -11,7 +11,6 @@ from inithw.engine.verdict import Lost, available
 from inithw.homework.diagnosis.norms import MISTAKES, hedges, name_norms
 from inithw.homework.printout import SIGNIFICANT_DIGITS, Printout, read_printout
 from inithw.homework.records import Evidence, NormsTask
-from inithw.homework.reference.data import TRAIN_X, TRAIN_Y
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius
 
@@ -41,32 +40,33 @@ def check_general(evidence: Evidence) -> None:
 
 def _check(evidence: Evidence, item: str) -> None:
     asked = [(task, read_printout(available(part), len(task.network.weights))) for task, part in _asked(evidence, item)]
+    own = evidence.challenge.own_data
     for task, printout in asked:
-        matrices = right_gradients(task, printout)
+        matrices = right_gradients(task, printout, own)
         right = frobenius(matrices)
         if printout.shows(right) and not hedges(printout, task.network, matrices):
             continue
-        usual = _on_own_data(task)
+        usual = _is_on(task, own)
         raise Lost.because(
             f"for fresh weights{'' if usual else ' and other data'}, print_gnorms {_found(printout, right)} "
             f"(network {_described(task)})",
-            name_norms([pair for pair in asked if _on_own_data(pair[0])]) if usual else None,
+            name_norms([pair for pair in asked if _is_on(pair[0], own)]) if usual else None,
             this_is="this is ",
             hint="Which quantity is it? Compute it by hand for a matrix with two entries.",
         )
 
 
-def _on_own_data(task: NormsTask) -> bool:
-    """Whether it is the homework's data: only there are mistakes named."""
-    return np.array_equal(task.x, TRAIN_X)
+def _is_on(task: NormsTask, own: tuple[FloatArray, FloatArray]) -> bool:
+    """Whether it is on the notebook's own data: only there are mistakes named."""
+    return np.array_equal(task.x, own[0])
 
 
-def right_gradients(task: NormsTask, printout: Printout) -> list[FloatArray]:
+def right_gradients(task: NormsTask, printout: Printout, own: tuple[FloatArray, FloatArray]) -> list[FloatArray]:
     """The weight gradients whose norms the printout shows; the task's where it shows none.
 
-    Who has put the homework's inputs or targets into tensors of their own computes the gradients on those.
+    Who has put the notebook's `own` inputs or targets into tensors of their own computes the gradients on those.
     """
-    data = product((task.x, TRAIN_X), (task.y, TRAIN_Y))
+    data = product((task.x, own[0]), (task.y, own[1]))
     choices = (gradients(task.network, x, y) for x, y in data)
     first = next(choices)
     return next((matrices for matrices in chain([first], choices) if printout.shows(frobenius(matrices))), first)

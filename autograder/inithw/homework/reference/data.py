@@ -28,12 +28,13 @@ def f_true(x: FloatArray) -> FloatArray:
     return np.sin(x[:, None] * frequencies) @ F_TRUE_PARAMS
 
 
-def _training_data() -> tuple[FloatArray, FloatArray]:
-    random = np.random.RandomState(DATA_SEED)
+def training_data(seed: int) -> tuple[FloatArray, FloatArray]:
+    """Inputs and noisy targets, shape (n,) each."""
+    random = np.random.RandomState(seed)
     x = random.uniform(low=-1.0, high=1.0, size=TRAIN_N)
     return x, f_true(x) + random.randn(TRAIN_N) * NOISE
 
 
-TRAIN_X, TRAIN_Y = _training_data()
+TRAIN_X, TRAIN_Y = training_data(DATA_SEED)
 TEST_X = np.linspace(-1, 1, TEST_N)
 TEST_Y = f_true(TEST_X)
