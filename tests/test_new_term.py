@@ -132,21 +132,22 @@ def test_a_file_edited_in_the_meantime_is_never_overwritten(little):
     assert (little / "one.txt").read_text() == "somebody's edit"
 
 
-def test_ctrl_c_waits_while_files_change_places(little, monkeypatch):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_waits_while_files_change_places(little, monkeypatch, sent):
     stage = Stage(little)
     stage.path("one.txt").write_text("new")
     replace = new_term.replace_file
 
     def interrupted(*arguments):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(sent)
         replace(*arguments)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(sent)
     (little / STAGE / "ready.json").write_text(json.dumps(["one.txt"]))
     monkeypatch.setattr(new_term, "replace_file", interrupted)
     assert finish_swap(little)
     assert (little / "one.txt").read_text() == "new"
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(sent) is before
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; no traceback ever reaches a student or a TA."""
     errors = Console(stderr=True, highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who is asked to end leaves as little as after Ctrl-C
     try:
         _refuse_names_as_options(sys.argv[1:])
         app()

@@ -158,7 +158,7 @@ def grade(
                 pool = stack.enter_context(threads_that_grade(grader, jobs))
             done = _graded(run, intake, pool, settings, as_json)
         except KeyboardInterrupt:
-            raise Stop("inithw: stopped by Ctrl-C", INTERRUPTED) from None
+            raise Stop("inithw: stopped", INTERRUPTED) from None
         if folder:
             say(summary(folder, done))
         if not as_json:
@@ -207,7 +207,7 @@ def _graded(run: ClassRun, intake: Intake, pool: Pool, settings: Settings, as_js
                 run.folder.write_tables(settings)
         on = "; the same command goes on from here" if run.folder else ""
         raise Stop(
-            f"inithw: stopped by Ctrl-C; {len(found)} of {total} submissions have their records{on}", INTERRUPTED
+            f"inithw: stopped; {len(found)} of {total} submissions have their records{on}", INTERRUPTED
         ) from None
     except OSError as error:
         if run.folder is None:

@@ -93,7 +93,7 @@ def variants(
     try:
         runs = own.run_all(root, students, jobs or os.cpu_count() or 1)
     except KeyboardInterrupt:
-        raise Stop("inithw: stopped by Ctrl-C. What was run is kept: the same command goes on", INTERRUPTED) from None
+        raise Stop("inithw: stopped. What was run is kept: the same command goes on", INTERRUPTED) from None
     for one in (written := own.write_all(root, out, runs)):
         said = "; ".join(f"does not show: {what}" for what in one.unlucky) or "shows all"
         print(f"{one.variant.id}  seed {one.variant.seed}  {said}; statements not so: {len(one.untrue)}")
@@ -125,7 +125,7 @@ def calibrate(
         said = examine(root) if check else run(root, sizes=QUICK if quick else None, jobs=jobs)
     except KeyboardInterrupt:
         raise Stop(
-            "inithw: stopped by Ctrl-C; nothing was written. What was measured is kept: the same command goes on",
+            "inithw: stopped; nothing was written. What was measured is kept: the same command goes on",
             INTERRUPTED,
         ) from None
     for line in said:
@@ -206,7 +206,7 @@ def new_term(
             print(f"wrote {name}")
     except KeyboardInterrupt:
         raise Stop(
-            "inithw: stopped by Ctrl-C; the old term stands as it was. What was measured is kept for the next run",
+            "inithw: stopped; the old term stands as it was. What was measured is kept for the next run",
             INTERRUPTED,
         ) from None
     finally:

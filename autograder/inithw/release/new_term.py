@@ -235,12 +235,13 @@ def _hash(path: Path) -> str | None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits for the few moments in which files change places."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C, or being asked to end, waits for the few moments in which files change places."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # ---------------------------------------------------------------- the steps
