@@ -87,7 +87,7 @@ def _run(folder: Path, out: Path, moment: float | None, by: signal.Signals) -> b
         _, errors = process.communicate(timeout=moment if moment is not None else 300)
     except subprocess.TimeoutExpired:
         process.send_signal(by)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
         return process.returncode == 0
     if process.returncode != 0:
         raise RuntimeError(f"grading failed: {errors.decode()[-2000:]}")

@@ -68,7 +68,7 @@ def grade(folder, *arguments, key=KEY, **options):
 
 
 def busy(client, workers):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while sum(map(bool, client.processing().values())) < workers:
         assert time.monotonic() < until, "the workers never began"
         time.sleep(0.05)
@@ -88,7 +88,7 @@ def killed(tmp_path_factory):
     log = folder / "log"
     told = {}
     with scheduler(log) as address, worker(address, log) as first, worker(address, log), Client(address) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=600)
         run = grade(folder, "--out", folder / "far", "--scheduler", address, key="another key, long enough")
         told["another key"] = run.communicate(timeout=120)[1], run.returncode
         run = grade(folder, "--out", folder / "far", "--scheduler", address, stdout=subprocess.DEVNULL)

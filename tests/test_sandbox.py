@@ -213,9 +213,9 @@ def test_nothing_is_left_of_a_process_that_was_started_while_the_sandbox_was_clo
     with sandbox._lock:
         closing = threading.Thread(target=sandbox.__exit__, args=(None, None, None))
         closing.start()
-        sandbox._process.wait(timeout=20)
+        sandbox._process.wait(timeout=600)
         sandbox._start()  # as `spawn` does when it finds the process dead
-    closing.join(timeout=20)
+    closing.join(timeout=600)
     assert not closing.is_alive()
     assert sandbox._process.poll() is not None
 

@@ -58,7 +58,7 @@ class Peer:
             yield self.ask("cell", number=number, source=source)
 
     def floats(self, *shapes):
-        return wire.receive_floats(self.connection, *shapes, deadline=time.monotonic() + 10)
+        return wire.receive_floats(self.connection, *shapes, deadline=time.monotonic() + 600)
 
 
 @pytest.fixture
