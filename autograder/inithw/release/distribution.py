@@ -40,7 +40,7 @@ _METADATA = {
     "language_info": {"name": "python"},
 }
 # What the notebook imports, by the names of pyproject.toml, which knows the versions.
-_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "otter-grader", "latex2mathml")
+_STUDENT_PACKAGES = ("numpy", "torch", "matplotlib", "otter-grader", "latex2mathml", "jsonschema")
 _STUDENT_TOOLS = ("jupyterlab>=4",)
 
 PAGES = ("assignment/README.md", "docs/grading.md", "docs/gradescope.md")
