@@ -22,6 +22,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from inithw.engine.text import clean
 from inithw.engine.wire.plan import WallPlan
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
+from inithw.homework.records import Challenge
 from rich.console import Console
 
 from tests.attacks import ATTACKS, CATEGORIES
@@ -312,12 +314,16 @@ class ProvingGround:
 
     def _honest(self) -> str:
         """A fingerprint of the evidence that an honest submission gives."""
+        evidence = execute(*self._neighbour, HOMEWORK, self.sandbox, NEIGHBOURS_LIMITS)
+        return fingerprint(dataclasses.replace(evidence, seconds=0.0))
+
+    @cached_property
+    def _neighbour(self) -> tuple[Submission, Challenge]:
+        """The honest submission, and less of a challenge than usual."""
         cells = tuple(Cell(number, source) for number, source in enumerate(HONEST, 1))
         submission = Submission("honest", cells, digest="0" * 64)
         challenge = draw_challenge(self.key.encode(), submission)
-        short = dataclasses.replace(challenge, layers=challenge.layers[:1], networks=2)
-        evidence = execute(submission, short, HOMEWORK, self.sandbox, NEIGHBOURS_LIMITS)
-        return fingerprint(dataclasses.replace(evidence, seconds=0.0))
+        return submission, dataclasses.replace(challenge, layers=challenge.layers[:1], networks=2)
 
     def _left(self) -> Iterator[str]:
         if alive := self.sandbox.survivors():
