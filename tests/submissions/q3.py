@@ -310,6 +310,8 @@ TABLES = {
     "He rounded to a tenth": "max(0.1, round(math.sqrt(2 / module.in_features), 1))",
     "He, at least 0.1": "max(0.1, math.sqrt(2 / module.in_features))",
     "He, at most 0.25": "min(0.25, math.sqrt(2 / module.in_features))",
+    "He, at most 0.5": "min(0.5, math.sqrt(2 / module.in_features))",
+    "He, fan at least 6": "math.sqrt(2 / max(6, module.in_features))",
     "He, between 0.1 and 0.5": "min(0.5, max(0.1, math.sqrt(2 / module.in_features)))",
     "Xavier up to 64 units, then constant": (
         "math.sqrt(2 / (module.in_features + module.out_features)) if max(module.weight.shape) <= 64 else 0.125"
