@@ -57,6 +57,7 @@ _HOLD_NO_PYTHON = _words("R sql bigquery cu cython julia octave matlab mermaid s
 _OUT_OF_MEMORY = re.compile("can't allocate memory")
 _IMPORTED_FROM = re.compile(r" \((?:/|[A-Za-z]:\\|unknown location)[^)]*\)$")
 _PATH = re.compile(r"(?<![\w.])/[^\s'\":,;()<>|]+")
+_NAME_OF_AN_OBJECT = re.compile(r"<IPython\.|<[\w.<>]+(?: object)? at 0x[0-9a-f]+>$")
 _HOME = os.path.expanduser("~")
 
 
@@ -151,7 +152,7 @@ class _Publisher(DisplayPublisher):
 
     def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         shown = data.get("text/plain", "")
-        if shown.startswith("<IPython."):  # the name of an object whose text comes in another format
+        if _NAME_OF_AN_OBJECT.match(shown):  # its text comes in another format
             shown = next((text for kind, text in data.items() if kind.startswith("text/") and text is not shown), shown)
         print(shown)
 
