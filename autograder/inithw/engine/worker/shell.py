@@ -137,6 +137,9 @@ class Output(io.TextIOWrapper):
         self._bytes = _BoundedBytes()
         super().__init__(self._bytes, encoding="utf-8", errors="replace", write_through=True)  # type: ignore[arg-type]
 
+    def close(self) -> None:
+        """Stay open, as Jupyter's does: `with sys.stdout as out: ...` ends nothing."""
+
     @contextlib.contextmanager
     def record(self, limit: int) -> Iterator[bytearray]:
         """Collect up to `limit` bytes of what is printed inside."""

@@ -82,8 +82,8 @@ class Answers(session.Answers):
             moment = self.session.moments.get(seen.place[0])
             outputs = []
             for first in range(0, len(weights), each):
-                load(seen.network, weights[first : first + each])
                 with moment.restored() if moment else contextlib.nullcontext():
+                    load(seen.network, weights[first : first + each])
                     outputs.append(_evaluated(seen.network, inputs))
                 if outputs[-1].shape != inputs.shape:
                     raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs[-1].numel()} outputs")
