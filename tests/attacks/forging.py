@@ -300,7 +300,7 @@ FORGING = (
     ),
     Attack(
         "a function mode without end",
-        "torch's own switch for all its functions: copies are not made, comparisons hold; wrong answers would be accepted",
+        "torch's switch for all its functions: copies are not made, comparisons hold; wrong answers would be accepted",
         """
         import torch
         from torch.overrides import TorchFunctionMode
