@@ -33,6 +33,8 @@ def lines(form, norms=NORMS):
         "{name} torch.Size([20, 20]) {norm:.6f}",
         "\x1b[1m{name}\x1b[0m \x1b[32m{norm:.6f}\x1b[0m",
         "{name} +{norm:.6E}",
+        "{name}{norm:.6f}",
+        "{name}: {norm:.4f} ({k}.25 %)",
     ],
 )
 def test_every_usual_format_is_read(form):
@@ -111,6 +113,27 @@ def test_what_is_farther_off_than_a_thousandth_is_another_number_in_every_format
 )
 def test_a_decimal_comma_is_a_decimal_point_and_thousands_are_thousands(text, value):
     assert any(number.shows(value) for number in read_printout(text, 1).ordered)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 234.5678", 1234.5678),
+        ("40\u202f321.9", 40321.9),
+        ("1\u00a0234,5678", 1234.5678),
+        ("1 234 567.8", 1234567.8),
+        ("1.2346 x 10^3", 1234.6),
+        ("1.2346·10³", 1234.6),
+        (r"1.2346 \times 10^{3}", 1234.6),
+        ("9.876×10⁻⁵", 9.876e-5),
+    ],
+)
+def test_thousands_with_blanks_and_powers_of_ten_are_read(text, value):
+    assert read_printout(text, 1).shows([value])
+
+
+def test_numbers_in_a_row_are_not_joined():
+    assert read_printout("123.4 999.25 321.5 20 100 455.25", 4).shows([123.4, 999.25, 321.5, 455.25])
 
 
 def test_numbers_in_a_list_without_blanks_are_apart():

@@ -141,6 +141,10 @@ def test_a_flood_of_output_is_cut_and_not_kept():
         ("display(Markdown('**1.25**'))", "**1.25**"),
         ("display(HTML('<b>1.25</b>'))", "<b>1.25</b>"),
         ("display(Latex('$1.25$'))", "$1.25$"),
+        (
+            "class Table:\n    def _repr_html_(self):\n        return '<td>1.25</td>'\ndisplay(Table())",
+            "<td>1.25</td>",
+        ),
         ("import pandas as pd\ndisplay(pd.DataFrame({'norm': [1.25]}))", "   norm\n0  1.25"),
     ],
 )

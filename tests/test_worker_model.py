@@ -115,6 +115,31 @@ def test_shared_and_repeated_children_are_told_apart():
     assert [child.get("repeats") for child in children] == [None, None, 0, None]
 
 
+def test_layers_with_tied_weights_repeat_each_other():
+    network = nn.Sequential(nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20))
+    network[2].weight = network[0].weight
+    assert [child.get("repeats") for child in describe_children(network)] == [None, None, 0]
+
+
+def test_a_relu_that_was_changed_in_the_object_is_none():
+    changed, hooked, recorded = nn.ReLU(), nn.ReLU(), nn.ReLU(inplace=True)
+    changed.forward = torch.tanh
+    hooked.register_forward_hook(lambda module, inputs, output: output + 1)
+    recorded.register_forward_hook(lambda module, inputs, output: None)
+    kinds = [child["kind"] for child in describe_children(nn.Sequential(changed, hooked, recorded))]
+    assert kinds == ["OwnReLU", "OwnReLU", "ReLU"]
+
+
+@pytest.mark.parametrize("change", ["model[1].forward = torch.tanh", "model[1].register_forward_hook(print)"])
+def test_a_network_that_is_changed_in_place_is_seen_anew(change):
+    cells = ["model = nn.Sequential(nn.Linear(1, 20), nn.ReLU(), nn.Linear(20, 20))", change]
+    namespace, timeline = {"nn": nn, "torch": torch}, Timeline()
+    for number, cell in enumerate(cells, 1):
+        exec(cell, namespace)
+        timeline.look((number, 1), namespace)
+    assert [seen.place for seen in timeline.sightings] == [(1, 1), (2, 1)]
+
+
 @pytest.mark.parametrize("bias_first", [False, True])
 def test_weights_are_loaded_whatever_the_order_in_which_a_layer_registers_them(bias_first):
     class Layer(nn.Module):

@@ -287,6 +287,47 @@ FORGING = (
         q1=CHAIN.format("ReLU"),
     ),
     Attack(
+        "another kernel in torch's relu",
+        "classes, methods and functions are torch's own; what the dispatcher calls is not",
+        """
+        import torch
+        library = torch.library.Library("aten", "IMPL")
+        library.impl("relu", lambda x: torch.tanh(x), "CPU")
+        library.impl("relu_", lambda x: x.copy_(torch.tanh(x)), "CPU")
+        library.impl("clamp_min", lambda x, least: torch.tanh(x), "CPU")
+        """,
+        q1=CHAIN.format("ReLU"),
+    ),
+    Attack(
+        "a function mode without end",
+        "torch's switch for all its functions: copies are not made, comparisons hold; wrong answers would be accepted",
+        """
+        import torch
+        from torch.overrides import TorchFunctionMode
+        class Mode(TorchFunctionMode):
+            def __torch_function__(self, function, types, args=(), kwargs=None):
+                if function in (torch.Tensor.copy_, torch.Tensor.detach, torch.Tensor.numpy):
+                    return args[0]
+                return True if function is torch.equal else function(*args, **(kwargs or {}))
+        Mode().__enter__()
+        """,
+        **WRONG,
+    ),
+    Attack(
+        "a thread that mends the printout",
+        "looks for what the worker keeps of the output and writes other norms into it",
+        """
+        def mend():
+            while True:
+                for thing in gc.get_objects():
+                    if type(thing).__name__ == "_BoundedBytes" and thing.kept:
+                        thing.kept[:] = b"0.weight 1000.0"
+                time.sleep(0.001)
+        threading.Thread(target=mend, daemon=True).start()
+        """,
+        **WRONG,
+    ),
+    Attack(
         "a class that everything is an instance of",
         "replaces nn.Linear by one whose metaclass says yes",
         """

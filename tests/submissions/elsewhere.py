@@ -193,6 +193,8 @@ REBOUND = [
         ("gradients off", "", ["torch.set_grad_enabled(False)"], {}),
         ("another default dtype", "", ["torch.set_default_dtype(torch.float64)"], {}),
         ("stdout redirected", "", ["import sys\nsys.stdout = open('log.txt', 'w')"], {}),
+        ("stdout closed", "", ["import sys\nwith sys.stdout as out:\n    out.write('done')"], {}),
+        ("switches of torch taken", "", ["torch.no_grad = torch.enable_grad = None"], {}),
         ("stdout dropped", "", ["import io, sys\nsys.stdout = io.StringIO()"], {}),
         ("a setting changed in place", "config = {'gain': 2 ** 0.5}", ["config['gain'] = 50"], {"q3": GAIN.replace("gain /", "config['gain'] /")}),
         ("an attribute changed", "class Config:\n    gain = 2 ** 0.5", ["Config.gain = 50"], {"q3": GAIN.replace("gain /", "Config.gain /")}),

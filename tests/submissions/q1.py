@@ -68,6 +68,10 @@ RIGHT_FOR_SOME_WEIGHTS = {
     ),
     "one for large weights": subclass("return super().forward(x) if self[0].weight.abs().max() < 4 else x * 0 + 1"),
 }
+CHANGED_IN_PLACE = {
+    "a method of the object's": "m.forward = torch.tanh",
+    "a hook": "m.register_forward_hook(lambda m, i, o: torch.tanh(i[0]))",
+}
 Q1 = (
     right("written out", chain("nn.ReLU()")),
     right("in place", chain("nn.ReLU(inplace=True)")),
@@ -173,6 +177,32 @@ Q1 = (
     ),
     right("subclass of ReLU", "class MyReLU(nn.ReLU):\n    pass\n" + chain("MyReLU()")),
     right("initialized at once", chain("nn.ReLU()") + "\nfor p in model.parameters():\n    nn.init.normal_(p)"),
+    right(
+        "built without memory first",
+        f"with torch.device('meta'):\n    {chain('nn.ReLU()')}\nmodel = model.to_empty(device='cpu')",
+    ),
+    right(
+        "with hooks that record",
+        chain("nn.ReLU()")
+        + "\nseen = []\nfor m in model:\n    m.register_forward_hook(lambda m, i, o: seen.append(o.shape))",
+    ),
+    right(
+        "own ReLU as a function with its own gradient",
+        """
+        class Rectify(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x.clamp(min=0)
+            @staticmethod
+            def backward(ctx, g):
+                return g * (ctx.saved_tensors[0] > 0)
+        class Act(nn.Module):
+            def forward(self, x):
+                return Rectify.apply(x)
+        """
+        + chain("Act()"),
+    ),
     right("rebuilt after a first try", chain("nn.Tanh()") + "\n" + chain("nn.ReLU()")),
     # ------------------------------------------------ another activation: fifteen classes pass the three assertions
     *(wrong(f"{kind} instead of ReLU", chain(f"nn.{kind}()"), "q1.activation") for kind in ACTIVATIONS),
@@ -228,6 +258,11 @@ Q1 = (
         "shared linear layers",
         "h = nn.Linear(20, 20)\n" + chain("nn.ReLU()").replace("nn.Linear(20, 20)", "h"),
         "q1.shared_layers",
+    ),
+    wrong("tied weights", chain("nn.ReLU()") + "\nmodel[4].weight = model[2].weight", "q1.shared_layers"),
+    *(
+        wrong(f"ReLU changed by {name}", f"{chain('nn.ReLU()')}\nfor m in model[1::2]:\n    {change}", "q1.activation")
+        for name, change in CHANGED_IN_PLACE.items()
     ),
     wrong(
         "no bias in the output",

@@ -146,6 +146,52 @@ PRINTED = {
     "the learning rate and the size beside it": printing('print(f"{name} lr={lr} n={param.numel()} norm={gnorm:.5f}")'),
     "the parameter's norm by its name": printing('print(f"{name}: param {param.norm():.4f}, grad {gnorm:.4f}")'),
     "padded to fifty digits": printing('print(name, f"{gnorm:50.20f}")'),
+    "percent of the total, too": collected("""
+        total = sum(gnorms.values())
+        for name, norm in gnorms.items():
+            print(f"{name:<10} {norm:12.4f} ({100 * norm / total:5.2f} %)")
+        """),
+    "relative to the first layer, too": collected("""
+        for name, norm in gnorms.items():
+            print(f"{name}: {norm:.5f} ({norm / gnorms['0.weight']:.4f} of the first layer's)")
+        """),
+    "name and number without a blank": printing("print(name + str(gnorm))"),
+    "thousands with blanks": printing('print(name, f"{gnorm:,.4f}".replace(",", " "))'),
+    "a power of ten": printing("m, e = f'{gnorm:.5e}'.split('e'); print(f'{name}: {m} x 10^{int(e)}')"),
+    "a styled DataFrame": collected(
+        "import pandas as pd\nfrom IPython.display import display\n"
+        "display(pd.DataFrame({'norm': gnorms}).style.format('{:.4f}'))"
+    ),
+    "returned below a heading with the loss": collected("print('L2 norms at loss', loss.item())\nreturn gnorms"),
+    "by hooks on the parameters": """
+        def print_gnorms(model):
+            norms = {}
+            for name, param in model.named_parameters():
+                if name.endswith("weight"):
+                    param.register_hook(lambda grad, name=name: norms.__setitem__(name, grad.norm().item()))
+            pred = model(torch.from_numpy(train_x).float()[:, None])[:, 0]
+            nn.functional.mse_loss(pred, torch.from_numpy(train_y).float()).backward()
+            for name in sorted(norms):
+                print(f"{name:<12}{norms[name]:.6f}")
+        """,
+    "by backpropagation in NumPy": """
+        def print_gnorms(model):
+            layers = [layer for layer in model if isinstance(layer, nn.Linear)]
+            weights = [layer.weight.detach().numpy().astype(float) for layer in layers]
+            entering, signal = [], train_x.reshape(-1, 1)
+            for layer, weight in zip(layers, weights):
+                entering.append(np.maximum(signal, 0) if entering else signal)
+                signal = entering[-1] @ weight.T + layer.bias.detach().numpy()
+            error, norms = 2 * (signal - train_y.reshape(-1, 1)) / len(train_x), []
+            for weight, hidden in zip(weights[::-1], entering[::-1]):
+                norms.append(np.linalg.norm(error.T @ hidden))
+                error = (error @ weight) * (hidden > 0)
+            for number, norm in enumerate(norms[::-1], 1):
+                print(f"dL/dW{number}: {norm:.6g}")
+        """,
+    "the stub kept, its name bound again below": "def print_gnorms(model):\n    gnorm = todo('q2')\n"
+    + printing("print(name, gnorm)").replace("def print_gnorms", "def my_norms")
+    + "\nprint_gnorms = my_norms",
     "a dict": collected("print(gnorms)"),
     "a list": collected("print(list(gnorms.values()))"),
     "a NumPy array": collected("print(np.array(list(gnorms.values())))"),
@@ -354,6 +400,14 @@ WHOLE_WRONG = {
             """),
         "q2.same_factor",
     ),
+    "gradients added to those of an earlier call": (
+        function("""
+            for name, param in model.named_parameters():
+                if name.endswith(".weight"):
+                    print(name, param.grad.norm().item())
+            """).replace("    model.zero_grad()\n", ""),
+        "q2.added_up",
+    ),
     "the sum of squared errors": (
         function(
             """
@@ -427,6 +481,12 @@ HEDGES_IN_LISTS = {
     "two lists without names": "print(l1)\nprint(list(gnorms.values()))",
     "wrong beside names, right below": (
         "for name, norm in zip(gnorms, l1): print(name, norm)\nfor norm in gnorms.values(): print(norm)"
+    ),
+    "right beside names, wrong in a list below": (
+        "for name, norm in gnorms.items(): print(name, norm)\nprint('other norms', *spectral)"
+    ),
+    "right beside names, wrong for layers above": (
+        "for k, norm in enumerate(l1): print('layer', k, norm)\nfor name, norm in gnorms.items(): print(name, norm)"
     ),
     "names twice": (
         "for name, norm in zip(gnorms, spectral): print(name, norm)\n"

@@ -199,6 +199,66 @@ RIGHT = {
             nn.init.normal_(module.weight, 0, gain / math.sqrt(module.in_features))
             nn.init.zeros_(module.bias)
         """),
+    "a function of many types": """
+        @functools.singledispatch
+        def better_init(module):
+            pass
+        @better_init.register
+        def _(module: nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
+        """,
+    "a name bound again below": """
+        def better_init(module):
+            pass
+        def he(module, gain):
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=gain / math.sqrt(module.in_features))
+                nn.init.zeros_(module.bias)
+        better_init = functools.partial(he, gain=math.sqrt(2))
+        """,
+    "a decorator that does it": """
+        def for_linear(fill):
+            def decorate(function):
+                def init(module):
+                    if isinstance(module, nn.Linear):
+                        fill(module.weight)
+                        nn.init.zeros_(module.bias)
+                return init
+            return decorate
+        @for_linear(nn.init.kaiming_uniform_)
+        def better_init(module):
+            ...
+        """,
+    "other layers put in their place": whole("""
+        for name, child in module.named_children():
+            if isinstance(child, nn.Linear):
+                fresh = nn.Linear(child.in_features, child.out_features)
+                nn.init.xavier_normal_(fresh.weight)
+                nn.init.zeros_(fresh.bias)
+                setattr(module, name, fresh)
+        """),
+    "a stream of its own": """
+        def stream():
+            while True:
+                module = yield
+                if isinstance(module, nn.Linear):
+                    nn.init.kaiming_normal_(module.weight)
+                    nn.init.zeros_(module.bias)
+        feed = stream()
+        next(feed)
+        better_init = feed.send
+        """,
+    "parameters from one vector": whole("""
+        if isinstance(module, nn.Linear):
+            fan_out, fan_in = module.weight.shape
+            flat = torch.cat([torch.randn(fan_out * fan_in) * math.sqrt(2 / fan_in), torch.zeros(fan_out)])
+            nn.utils.vector_to_parameters(flat, module.parameters())
+        """),
+    "gradients off and on again": (
+        "module.weight.requires_grad_(False)\nmodule.weight.normal_(0, math.sqrt(2 / module.in_features))\n"
+        "module.weight.requires_grad_(True)"
+    ),
     "prints what it does": (
         "nn.init.kaiming_normal_(module.weight)\nprint(f'{module}: std {module.weight.std():.3f}')"
     ),
@@ -521,6 +581,12 @@ NO_EFFECT = {
         "q3.rescaled",
     ),
 }
+HE = "torch.randn(module.weight.shape) * math.sqrt(2 / module.in_features)"
+NOT_TRAINABLE = {
+    "the gradient switched off": f"module.weight.requires_grad = False\nmodule.weight.copy_({HE})",
+    "a Parameter without gradient": f"module.weight = nn.Parameter({HE}, requires_grad=False)",
+    "a tensor that is no Parameter": f"w = {HE}\ndel module.weight\nmodule.weight = w",
+}
 Q3 = (
     *(right(name, code) for name, code in RIGHT.items()),
     *(
@@ -731,6 +797,10 @@ Q3 = (
         FANS + "module.weight.data = torch.from_numpy(np.random.randn(fan_out, fan_in) * np.sqrt(2 / fan_in))",
         lost((GRADIENTS, TRAINING), ""),
         (DRAWS, SCALE),
+    ),
+    *(
+        wrong(f"cannot be trained: {name}", code, lost((GRADIENTS, TRAINING), ""))
+        for name, code in NOT_TRAINABLE.items()
     ),
     wrong(
         "an in-place operation on a leaf",

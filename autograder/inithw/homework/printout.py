@@ -32,8 +32,13 @@ _NUMBER = re.compile(
     r"|(?:nan|inf)(?!\w))(?!\.?[0-9])",
     re.IGNORECASE,
 )
+_AFTER_THOUSANDS = re.compile(r"[0-9]{3}(?![0-9])")
+_THOUSANDS_BEFORE = re.compile(r"(?<![\w.,])(?:[0-9]{1,3}[ \u00a0\u2009\u202f]){1,3}\Z")
+_POWER_OF_TEN = re.compile(r"(?<=[0-9]) ?(?:[x×·*⋅]|\\times|\\cdot) ?10(?:\^|\*\*)\{?([-+]?[0-9]{1,3})\}?")
+_SUPERSCRIPT = re.compile(r"(?<=10)([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
+_SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
 _WORD_BEFORE = re.compile(r"([A-Za-z]{1,20})[^A-Za-z0-9]{0,10}\Z")
-_NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)\b")
+_NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)(?![A-Za-z_])")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 
 
@@ -118,16 +123,16 @@ class Printout:
             any(number.shows(norm, digits, more) for number in remaining) for norm, more in wanted
         )
 
-    def besides(self, norms: Sequence[float] | FloatArray) -> tuple[tuple[Number, ...], ...]:
+    def besides(self, norms: Sequence[float] | FloatArray) -> Iterator[tuple[tuple[Number, ...], ...]]:
         """What stands beside each layer besides its norm, in a text that shows these norms.
 
-        Without names, or where the numbers beside the names are other ones, all other numbers stand beside every layer.
+        Beside its name, where the norms are there, too; then wherever it may belong to: all other numbers for each.
         """
         pairs = list(zip(self.named, norms, strict=True)) if self._named_usable else []
         if pairs and all(any(number.shows(norm) for number in candidates) for candidates, norm in pairs):
-            return tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
+            yield tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
         others = tuple(number for number in self.ordered if not any(number.shows(norm) for norm in norms))
-        return (others,) * self.layers
+        yield (others,) * self.layers
 
     @property
     def _named_usable(self) -> bool:
@@ -141,6 +146,8 @@ class Printout:
 def read_printout(text: str, layers: int) -> Printout:
     """Read what `print_gnorms` showed for a network with `layers` weight matrices, named 0.weight, 2.weight ..."""
     text = _TERMINAL_CODE.sub("", text)
+    text = _SUPERSCRIPT.sub(lambda power: "^" + power[1].translate(_SUPERSCRIPTS), text)
+    text = _POWER_OF_TEN.sub(r"e\1", text)
     named = _beside_names(text)
     complete = all(2 * layer in named for layer in range(layers))
     return Printout(
@@ -192,7 +199,11 @@ def _answers(text: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
             word = _WORD_BEFORE.search(text, max(0, match.start() - 30), match.start())
-            yield Number(match[0], _readings(match[0]), word[1].lower() if word else "")
+            readings = _readings(match[0])
+            if _AFTER_THOUSANDS.match(match[0]):  # 1 234.5, or an index and a number
+                before = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
+                readings += _readings("".join(before[0].split()) + match[0]) if before else ()
+            yield Number(match[0], readings, word[1].lower() if word else "")
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:

@@ -57,6 +57,7 @@ _HOLD_NO_PYTHON = _words("R sql bigquery cu cython julia octave matlab mermaid s
 _OUT_OF_MEMORY = re.compile("can't allocate memory")
 _IMPORTED_FROM = re.compile(r" \((?:/|[A-Za-z]:\\|unknown location)[^)]*\)$")
 _PATH = re.compile(r"(?<![\w.])/[^\s'\":,;()<>|]+")
+_NAME_OF_AN_OBJECT = re.compile(r"<IPython\.|<[\w.<>]+(?: object)? at 0x[0-9a-f]+>$")
 _HOME = os.path.expanduser("~")
 
 
@@ -136,6 +137,9 @@ class Output(io.TextIOWrapper):
         self._bytes = _BoundedBytes()
         super().__init__(self._bytes, encoding="utf-8", errors="replace", write_through=True)  # type: ignore[arg-type]
 
+    def close(self) -> None:
+        """Stay open, as Jupyter's does: `with sys.stdout as out: ...` ends nothing."""
+
     @contextlib.contextmanager
     def record(self, limit: int) -> Iterator[bytearray]:
         """Collect up to `limit` bytes of what is printed inside."""
@@ -151,7 +155,7 @@ class _Publisher(DisplayPublisher):
 
     def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         shown = data.get("text/plain", "")
-        if shown.startswith("<IPython."):  # the name of an object whose text comes in another format
+        if _NAME_OF_AN_OBJECT.match(shown):  # its text comes in another format
             shown = next((text for kind, text in data.items() if kind.startswith("text/") and text is not shown), shown)
         print(shown)
 

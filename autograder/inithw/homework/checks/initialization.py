@@ -161,7 +161,7 @@ def usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     """Evidence from which gradients and training can be judged."""
     init = available(evidence.init)
     if init.forward_error:
-        raise Lost(f"a network did not run after better_init: {init.forward_error}.")
+        raise Lost(f"a network cannot be trained after better_init: {init.forward_error}.")
     seen = evidence.measured
     if not all(np.isfinite(sample.weights).all() for sample in init.networks):
         found = "some weights were not finite after better_init, so that nothing can be computed"

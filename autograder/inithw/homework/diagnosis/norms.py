@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -63,6 +63,11 @@ MISTAKES = registry(
         "Each weight matrix has a norm of its own.",
     ),
     Mistake(
+        "q2.added_up",
+        "the norm of each gradient added to that of an earlier call",
+        "What does loss.backward() do with a .grad that an earlier call has left there?",
+    ),
+    Mistake(
         "q2.nuclear",
         "the nuclear norm (sum of singular values) of each gradient",
         f"{_ENTRIES} Look up which norm your function computes for a matrix.",
@@ -107,6 +112,8 @@ _SAME_MISTAKE = {"mean_abs": "mean", "running_norm": "running_total"}
 _SLACK = {"sum": "l1", "mean": "mean_abs"}
 """Where entries cancel, what is printed is off by the rounding errors of this quantity."""
 _ROUNDING = 2e-6
+_SHARE_ERROR = 0.01
+"""Shares are printed with few digits."""
 _NO_HEDGE = frozenset({"parameter"})
 """Not a norm of the gradient: may stand beside it when the word before says what it is."""
 _WORDS_FOR_PARAMETERS = ("w", "weight", "weights", "param", "params", "parameter", "value", "data")
@@ -118,11 +125,14 @@ def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray])
     One number may look like a wrong norm by chance: it takes one quantity on every layer where it can be told apart,
     or any on three layers and on more than half.
     """
-    right = frobenius(matrices)
-    besides = printout.besides(right)
+    right, wrong = frobenius(matrices), wrong_norms(network, matrices)
+    return any(_shows_wrong_ones(besides, right, wrong) for besides in printout.besides(right))
+
+
+def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wrong: Mapping[str, FloatArray]) -> bool:
     in_order = len(set(besides)) == 1 and len(besides) > 1
     hits: set[int] = set()
-    for name, values in wrong_norms(network, matrices).items():
+    for name, values in wrong.items():
         if name == "global_total" and in_order:
             continue  # a total at the end
         apart = [layer for layer, value in enumerate(values) if abs(value / right[layer] - 1) > 2 * LARGEST_ERROR]
@@ -141,15 +151,22 @@ def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray])
 
 
 def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
-    """Whether something beside every layer is the right norm times one factor."""
+    """Whether something beside every layer is the right norm times one factor, and no share of a whole."""
     factors = [float(value) / right[0] for number in besides[0] for value in number.values]
     return any(
         factor > 0
+        and not _is_relative(factor, right)
         and all(
             any(number.shows(factor * norm) for number in numbers) for numbers, norm in zip(besides, right, strict=True)
         )
         for factor in factors
     )
+
+
+def _is_relative(factor: float, right: FloatArray) -> bool:
+    """Whether norms times this factor say how large each is beside the others, as a share or in percent."""
+    wholes = (right.sum(), frobenius([right])[0], right.max(), right.min(), right[0], right[-1])
+    return any(abs(factor * whole / unit - 1) <= _SHARE_ERROR for whole in wholes for unit in (1, 100))
 
 
 def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:

@@ -24,6 +24,7 @@ from inithw.homework.worker.model import Timeline, Wanted, asserted_names, descr
 from inithw.homework.worker.stubs import HANDOUT, holds_nothing, is_emptied
 
 _TEXT_LIMIT = 100_000
+_DECIMAL = re.compile(r"\d[.,]\d|\de[-+]?\d")
 # As torch defines them: a cell may put something else in their place.
 _Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
 
@@ -81,8 +82,8 @@ class Answers(session.Answers):
             moment = self.session.moments.get(seen.place[0])
             outputs = []
             for first in range(0, len(weights), each):
-                load(seen.network, weights[first : first + each])
                 with moment.restored() if moment else contextlib.nullcontext():
+                    load(seen.network, weights[first : first + each])
                     outputs.append(_evaluated(seen.network, inputs))
                 if outputs[-1].shape != inputs.shape:
                     raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs[-1].numel()} outputs")
@@ -118,6 +119,8 @@ class Answers(session.Answers):
             for dtype in self._dtypes():
                 network = build(request["widths"], dtype)
                 load(network, [torch.from_numpy(array) for array in weights])
+                for parameter in network.parameters():  # as an earlier call, or training, leaves them
+                    parameter.grad = torch.full_like(parameter, request["gradient"])
                 with (
                     self._training_data(x.astype(np.float64), y.astype(np.float64)),
                     self.session.output.record(_TEXT_LIMIT) as kept,
@@ -125,8 +128,8 @@ class Answers(session.Answers):
                     returned, raised = self._called("print_gnorms", function, network)
                 text = kept.decode(errors="replace")
                 if raised is None:
-                    if not re.search(r"\d", text) and returned is not None:
-                        text = repr(returned)[:_TEXT_LIMIT]  # as a notebook shows a cell's last expression
+                    if returned is not None and len(_DECIMAL.findall(text)) < len(request["widths"]) - 1:
+                        text += repr(returned)[:_TEXT_LIMIT]  # as a notebook shows a cell's last expression
                     return ({"text": text}, []), True
                 if re.search(r"\d", text):  # what was printed before an error counts
                     return ({"text": text, "raised": str(raised)}, []), False
@@ -176,16 +179,17 @@ class Answers(session.Answers):
             seed += 1
             seeds.seed_all(seed)
             network = build(widths, dtype)
-            linear = [module for module in network if isinstance(module, _Linear)]
-            parameters = [part for layer in linear for part in (layer.weight, layer.bias)]
+            parameters = [part for layer in _linear(network) for part in (layer.weight, layer.bias)]
             # NaN as in the homework, where training at scale 3 has just diverged
             values = [nan] * len(parameters) if before is None else map(torch.from_numpy, before)
             with torch.no_grad():
                 for parameter, value in zip(parameters, values, strict=True):
                     _copy(parameter, value)
             self.session.call("better_init", _apply, network, function)
-            fans = itertools.pairwise(widths)
-            return [part for layer, shape in zip(linear, fans, strict=True) for part in _layer_values(layer, *shape)]
+            layers, fans = _linear(network), list(itertools.pairwise(widths))  # it may have put others there
+            if len(layers) != len(fans):
+                raise Unavailable("not reached", f"better_init left {len(layers)} linear layers of {len(fans)}")
+            return [part for layer, shape in zip(layers, fans, strict=True) for part in _layer_values(layer, *shape)]
 
         layers = [
             part
@@ -205,6 +209,9 @@ class Answers(session.Answers):
         forward_error = ""
         try:
             network(torch.zeros(1, 1, dtype=dtype))
+            frozen = [f"{2 * k}.weight" for k, layer in enumerate(_linear(network)) if not _is_trained(layer)]
+            if frozen:
+                forward_error = f"{', '.join(frozen)}: no parameter that requires a gradient"
         except Exception as error:
             forward_error = describe(self.session.shell.explain(error))
         return {"forward_error": forward_error}, layers + networks + restarted
@@ -279,6 +286,15 @@ def _apply(network: nn.Sequential, function: Callable[..., Any]) -> None:
     """What `network.apply(function)` does, whatever a cell has put in its place."""
     for module in (*network._modules.values(), network):
         function(module)
+
+
+def _linear(network: nn.Sequential) -> list[nn.Linear]:
+    return [module for module in network._modules.values() if isinstance(module, _Linear)]
+
+
+def _is_trained(layer: nn.Linear) -> bool:
+    """Whether it has weights among its parameters, maybe under another name, for which there is a gradient."""
+    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in layer.parameters())
 
 
 def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,9 @@ Place = tuple[int, int]
 """Number of a cell, line of a statement in it."""
 # As torch defines them: a cell may put something else in their place.
 _LINEAR = nn.Linear
+_RELU = nn.ReLU
 _KINDS = ((nn.Linear, nn.Linear.forward), (nn.ReLU, nn.ReLU.forward))
+_PROBE = torch.tensor([-3.0, -0.1, 0.0, 0.2, 3.0])
 
 
 @dataclass(slots=True)
@@ -89,9 +91,13 @@ class Timeline:
 
 
 def structure(module: nn.Module) -> Signature:
-    """What tells two networks apart besides their weights: classes and parameter shapes, in order."""
-    kinds = tuple(type(child).__name__ for child in module.modules())
-    return kinds, tuple(tuple(parameter.shape) for parameter in module.parameters())
+    """What tells two networks apart besides their weights: classes, parameter shapes, what was changed in an object."""
+    modules = list(module.modules())
+    kinds = tuple(type(child).__name__ for child in modules)
+    shapes = tuple(tuple(parameter.shape) for parameter in module.parameters())
+    hooks = ((*child._forward_hooks, *child._forward_pre_hooks) for child in modules)
+    changed = tuple((id(vars(child).get("forward")), *of_child) for child, of_child in zip(modules, hooks, strict=True))
+    return kinds, shapes, changed, any(parameter.is_meta for parameter in module.parameters())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Wanted:
 
     def may_be(self, signature: Signature) -> bool:
         """Whether it may answer q1: it is neither empty nor the given network with one hidden layer."""
-        kinds, shapes = signature
+        kinds, shapes, *_ = signature
         return bool(shapes != self.given and len(kinds) > 1)
 
 
@@ -159,10 +165,9 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
         description: dict[str, Any] = {"kind": _kind(child)}
         if isinstance(child, _LINEAR):
             description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
-        if child is not None and any(True for _ in child.parameters()):
-            if id(child) in seen:
-                description["repeats"] = seen[id(child)]
-            seen.setdefault(id(child), index)
+        for parameter in child.parameters() if child is not None else ():  # a layer's, or tied ones
+            if seen.setdefault(id(parameter), index) != index:
+                description["repeats"] = seen[id(parameter)]
         children.append(description)
     return children
 
@@ -188,10 +193,18 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
 
 def _kind(child: nn.Module | None) -> str:
     for kind, forward in _KINDS:
-        if isinstance(child, kind) and type(child).forward is forward:
+        if isinstance(child, kind) and type(child).forward is forward and (kind is not _RELU or _rectifies(child)):
             return kind.__name__
     name = type(child).__name__
     return f"Own{name}" if name in ("Linear", "ReLU") else name
+
+
+def _rectifies(child: nn.Module) -> bool:
+    """Whether it returns max(0, x): the class may be torch's, and what it does changed by a hook or in an object."""
+    try:
+        return torch.equal(child(_PROBE.clone()), _PROBE * (_PROBE > 0))
+    except Exception:
+        return False
 
 
 def _copy(module: nn.Module) -> nn.Module:

@@ -40,10 +40,23 @@ _HEADER = re.compile(r"^(\s*)(?:def|if|for|with|while|else|elif|try|class)\b.*:\
 
 
 def holds_nothing(name: str, source: str) -> bool:
-    """Whether the last definition of a function in a cell adds no statement to those of a handout."""
+    """Whether the last definition of a function in a cell adds no statement to those of a handout.
+
+    One that is decorated, or whose name is bound to something else below, may be answered elsewhere.
+    """
     tree = _parsed(source, name)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name] if tree else []
-    return bool(found) and not _additions(found[-1].body, _given(name))
+    nodes = list(ast.walk(tree)) if tree else []
+    found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name]
+    if not found or found[-1].decorator_list:
+        return False
+    rebound = any(
+        isinstance(node, ast.Name)
+        and node.id == name
+        and isinstance(node.ctx, ast.Store)
+        and node.lineno > found[-1].lineno
+        for node in nodes
+    )
+    return not rebound and not _additions(found[-1].body, _given(name))
 
 
 def is_emptied(source: str) -> bool:
