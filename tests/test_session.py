@@ -131,7 +131,7 @@ def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its
     list(peer.run(SETUP, function))
     network = drawn([1, 3, 1])
     x, y = np.full(1500, 2.0, np.float32), np.full(1500, 3.0, np.float32)
-    reply = peer.ask("norms", *weights_of(network), x, y, widths=[1, 3, 1], gradient=0.0)
+    reply = peer.ask("norms", *weights_of(network), x, y, widths=[1, 3, 1])
     assert reply["text"].split()[:3] == ["3", "3000.0", "3.0"]
     assert float(reply["text"].split()[3]) == pytest.approx(network[0].weight.sum().item(), rel=1e-6)
     (after,) = peer.run("assert train_y.mean() == 1.0 and abs(train_x.sum()) < 1e-9")
@@ -150,9 +150,7 @@ def test_print_gnorms_sees_the_judges_network_and_data_and_the_notebook_gets_its
 def test_data_that_the_student_turned_into_a_tensor_or_a_column_stays_one(peer, made):
     shown = "print(type(train_x).__name__, train_x.shape, float(train_x.sum()))"
     list(peer.run(SETUP, f"train_x = {made}\nbefore = train_x", f"def print_gnorms(model):\n    {shown}"))
-    reply = peer.ask(
-        "norms", *weights_of(drawn([1, 2, 1])), np.full(1500, 2.0), np.ones(1500), widths=[1, 2, 1], gradient=0.0
-    )
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.full(1500, 2.0), np.ones(1500), widths=[1, 2, 1])
     assert reply["text"].endswith(" 3000.0\n")
     assert ("(1500, 1)" if "1)" in made else "1500") in reply["text"].replace("[", "(").replace("]", ")")
     assert reply["text"].startswith("Tensor" if "torch" in made else "ndarray")
@@ -162,9 +160,7 @@ def test_data_that_the_student_turned_into_a_tensor_or_a_column_stays_one(peer, 
 
 def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
     list(peer.run("def print_gnorms(model):\n    print(train_x.shape, train_y.shape)"))
-    reply = peer.ask(
-        "norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1], gradient=0.0
-    )
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
     assert reply["text"] == "(1500,) (1500,)\n"
 
 
@@ -189,9 +185,7 @@ def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
 )
 def test_missing_norms_are_open_or_not_reached(peer, cells, state, said):
     list(peer.run(*cells))
-    reply = peer.ask(
-        "norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1], gradient=0.0
-    )
+    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), np.ones(1500), np.ones(1500), widths=[1, 2, 1])
     assert reply["unavailable"] == state
     assert said in reply["reason"]
 
@@ -293,13 +287,6 @@ def test_layers_that_better_init_puts_into_the_network_are_read(peer):
     reply, (_layers, drawn, _restarted) = ask_init(peer)
     assert reply == {"forward_error": ""}
     assert np.isfinite(drawn).all()
-
-
-def test_print_gnorms_finds_the_gradients_that_an_earlier_call_has_left(peer):
-    list(peer.run(SETUP, "def print_gnorms(model):\n    print(model[0].weight.grad.mean().item())"))
-    data = np.ones(1500)
-    reply = peer.ask("norms", *weights_of(drawn([1, 2, 1])), data, data, widths=[1, 2, 1], gradient=7.0)
-    assert reply["text"] == "7.0\n"
 
 
 def test_the_judges_oracle_builds_the_homeworks_network():

@@ -112,6 +112,9 @@ COMPUTED = {
 }
 
 PRINTED = {
+    "it is on a fresh network without zero_grad": printing("print(name, gnorm)").replace("    model.zero_grad()\n", ""),
+    "it is before gradients are set to zero": printing("print(name, gnorm)").replace("    model.zero_grad()\n", "")
+    + "\n    model.zero_grad()",
     "four decimals": printing('print(name, f"{gnorm:.4f}")'),
     "two decimals": printing('print(name, "%.2f" % gnorm)'),
     "four significant digits": printing('print(f"{name}: {gnorm:.4g}")'),
@@ -399,14 +402,6 @@ WHOLE_WRONG = {
                     print(name, param.grad.norm().item())
             """),
         "q2.same_factor",
-    ),
-    "gradients added to those of an earlier call": (
-        function("""
-            for name, param in model.named_parameters():
-                if name.endswith(".weight"):
-                    print(name, param.grad.norm().item())
-            """).replace("    model.zero_grad()\n", ""),
-        "q2.added_up",
     ),
     "the sum of squared errors": (
         function(

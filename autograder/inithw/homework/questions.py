@@ -22,7 +22,6 @@ from inithw.homework.records import (
     Remark,
     WeightSample,
 )
-from inithw.homework.reference.norms import EARLIER_GRADIENT
 
 _MOST_CHILDREN = 200
 _PRINTED_LIMIT = 1 << 20  # characters
@@ -57,7 +56,7 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
                 name=_printout(index),
                 handler="norms",
                 arrays=(*_flat(task.network), task.x, task.y),
-                details={"widths": task.network.widths, "gradient": EARLIER_GRADIENT},
+                details={"widths": task.network.widths},
                 read=lambda reply: _with_remark("q2", reply, reply.text("text", _PRINTED_LIMIT)),
             )
             for index, task in enumerate(challenge.norms)

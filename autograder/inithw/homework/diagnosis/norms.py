@@ -63,11 +63,6 @@ MISTAKES = registry(
         "Each weight matrix has a norm of its own.",
     ),
     Mistake(
-        "q2.added_up",
-        "the norm of each gradient added to that of an earlier call",
-        "What does loss.backward() do with a .grad that an earlier call has left there?",
-    ),
-    Mistake(
         "q2.nuclear",
         "the nuclear norm (sum of singular values) of each gradient",
         f"{_ENTRIES} Look up which norm your function computes for a matrix.",

@@ -119,8 +119,6 @@ class Answers(session.Answers):
             for dtype in self._dtypes():
                 network = build(request["widths"], dtype)
                 load(network, [torch.from_numpy(array) for array in weights])
-                for parameter in network.parameters():  # as an earlier call, or training, leaves them
-                    parameter.grad = torch.full_like(parameter, request["gradient"])
                 with (
                     self._training_data(x.astype(np.float64), y.astype(np.float64)),
                     self.session.output.record(_TEXT_LIMIT) as kept,
