@@ -60,10 +60,10 @@ browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a
 
 test: lint browser ## everything CI runs: style, imports, types, stale files, tests
 	@$(BIN)/inithw build --check
-	@$(BIN)/pytest -q -n 3
+	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 coverage: setup browser ## which lines the tests reach (tracing takes a third longer, so not at every commit)
-	@$(BIN)/pytest -q -n 3 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/pytest -q -n 4 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 quick: lint ## what speaks about a change in a minute and a half: style, imports, types, stale files, the quick tests
 	@$(BIN)/inithw build --check

@@ -152,7 +152,9 @@ def run(page, cell):
     return cell.locator(".jp-OutputArea")
 
 
-def test_a_student_runs_answers_checks_and_hands_in(page, folder):
+def test_a_student_runs_answers_checks_and_hands_in_a_page_that_needs_no_connection_and_fits_on_paper(
+    page, chromium, folder
+):
     expect = playwright_expect()
     menu(page, "Run", "Run All Cells")
     for question in ("q1", "q2", "q3"):
@@ -215,6 +217,21 @@ def test_a_student_runs_answers_checks_and_hands_in(page, folder):
     )
     record = json.loads(graded.stdout)
     assert (record["status"], record["score"]) == ("graded", 10.0), record["messages"]
+    read_without_connection(chromium, folder / "my homework.html")
+
+
+def read_without_connection(chromium, written):
+    """Its formulas show, and it prints."""
+    tab = chromium.new_page(viewport={"width": 1000, "height": 1400})
+    tab.route("http*://**/*", lambda route: route.abort())
+    tab.goto(written.as_uri(), wait_until="domcontentloaded")
+    heights = tab.locator("math").evaluate_all("all => all.map(formula => formula.getBoundingClientRect().height)")
+    assert len(heights) > 60
+    assert min(heights) > 5
+    assert "$" not in tab.locator("body").inner_text()
+    pages = tab.pdf(format="A4")
+    assert pages.startswith(b"%PDF")
+    tab.close()
 
 
 def wait_until_saved(path, text):
@@ -231,17 +248,3 @@ def playwright_expect():
 
     expect.set_options(timeout=PATIENCE)
     return expect
-
-
-def test_the_page_of_written_answers_shows_its_formulas_without_a_connection_and_fits_on_paper(chromium, folder):
-    written = folder / "my homework.html"
-    tab = chromium.new_page(viewport={"width": 1000, "height": 1400})
-    tab.route("http*://**/*", lambda route: route.abort())
-    tab.goto(written.as_uri(), wait_until="domcontentloaded")
-    heights = tab.locator("math").evaluate_all("all => all.map(formula => formula.getBoundingClientRect().height)")
-    assert len(heights) > 60
-    assert min(heights) > 5
-    assert "$" not in tab.locator("body").inner_text()
-    pages = tab.pdf(format="A4")
-    assert pages.startswith(b"%PDF")
-    tab.close()

@@ -185,7 +185,7 @@ def _statements(function: str, stub: str) -> Callable[[str, str], str]:
     return put
 
 
-_INSERTIONS = 4
+_INSERTIONS = 8
 """So many in one notebook."""
 _PLACE = {
     "q1": _model,
