@@ -8,6 +8,7 @@ answers that it names. A survivor means that a labelled answer is missing.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import shutil
@@ -21,7 +22,7 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -63,6 +64,10 @@ class Mutant:
     asks: tuple[str, ...] = ()
 
 
+def _tuple(names: Iterable[str]) -> str:
+    return f"({', '.join(json.dumps(name) for name in names)})"
+
+
 LAYERS, FORWARD = ("q1.layers",), ("q1.forward",)
 Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.draws",), ("q3.scale",)
 GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
@@ -70,6 +75,7 @@ NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.
 DIAGNOSIS, THRESHOLDS = "homework/diagnosis/norms.py", "homework/thresholds.py"
 INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
 TABLE = "homework/statistics.py"
+REPEATS = ("row_correlation", "concentration", "distinct", "likeness")
 
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
@@ -209,15 +215,16 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(INITIALIZATION, '_lost(seen, "draw_correlation") or _lost(seen, "novelty")', "False"),
         Mutant(INITIALIZATION, 'if _lost(seen, "offset"):', "if False:"),
         Mutant(INITIALIZATION, 'if _lost(seen, "remains"):', "if False:"),
-        Mutant(INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("concentration", "distinct")'),
-        Mutant(INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("row_correlation", "distinct")'),
-        Mutant(
-            INITIALIZATION, '("row_correlation", "concentration", "distinct")', '("row_correlation", "concentration")'
+        *(
+            Mutant(INITIALIZATION, _tuple(REPEATS), _tuple(name for name in REPEATS if name != left))
+            for left in REPEATS
         ),
         Mutant(INITIALIZATION, "if np.any(sample.biases != 0):", "if np.isnan(sample.biases).any():"),
         Mutant(THRESHOLDS, "self.against(name, votes))) >= STATISTICS", "self.against(name, votes))) <= STATISTICS"),
         Mutant(THRESHOLDS, "return ~fine", "return fine"),
         Mutant(STATISTICS, "np.max(np.abs(means) / stds, axis=1)", "np.min(np.abs(means) / stds, axis=1)"),
+        Mutant(STATISTICS, " - 2 * np.eye(sample.shape[2])", ""),
+        Mutant(STATISTICS, "cosines.max(axis=3)", "cosines.mean(axis=3)"),
         Mutant(STATISTICS, "sizes**power", "matrices**power"),
         Mutant(STATISTICS, "np.where(earlier | own, _squared_distances(features, transposed), np.inf)", "np.inf"),
         Mutant(STATISTICS, "earlier | (own & ~itself)", "own & ~itself"),

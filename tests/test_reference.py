@@ -153,6 +153,12 @@ def average_correlation(parts):
     return (gram.sum() - np.trace(gram)) / (len(parts) - 1) / np.trace(gram)
 
 
+def nearest_cosine(rows, k):
+    """Of row k and the other that has the largest."""
+    others = (row for place, row in enumerate(rows) if place != k)
+    return max(row @ rows[k] / np.linalg.norm(row) / np.linalg.norm(rows[k]) for row in others)
+
+
 def test_block_statistics_equal_those_computed_pair_by_pair():
     random = np.random.default_rng(6)
     samples = blocks(random, lambda random, shape: random.standard_normal(shape) + random.standard_normal())
@@ -176,6 +182,13 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
         assert found.concentration[block] == pytest.approx(max(ratios))
         matrices = [np.moveaxis(part, axis, 0) for part in here for axis in (1, 2) if part.shape[axis] > 1]
         assert found.row_correlation[block] == pytest.approx(max(average_correlation(rows) for rows in matrices))
+        assert found.likeness[block] == pytest.approx(
+            max(
+                np.mean([nearest_cosine(rows, k) for rows in sides for k in range(len(rows))])
+                for part in here[1:4]
+                for sides in (part - part.mean(), (part - part.mean()).swapaxes(1, 2))
+            )
+        )
         assert found.stds[block] == pytest.approx([part.std() for part in here])
 
 

@@ -385,8 +385,12 @@ def standardized(weights):
 
 
 NORMAL = "torch.randn(fan_out, fan_in)"
+TWICE = "(lambda w: torch.cat([w[: len(w) // 2], w[: len(w) // 2], w[len(w) // 2 * 2 :]]))"
 SIGNS = "(torch.randint(0, 2, {}) * 2.0 - 1)"
 NOT_INDEPENDENT = {
+    "every row twice": f"{TWICE}({NORMAL})",
+    "every row twice in hidden layers": f"{TWICE}({NORMAL}) if fan_in == fan_out else {NORMAL}",
+    "every column twice": f"{TWICE}({NORMAL}.T).T",
     "two rows with random signs": (
         f"{NORMAL}[torch.randint(0, 2, (fan_out,)) % fan_out] * {SIGNS.format('(fan_out, 1)')}"
     ),

@@ -88,6 +88,13 @@ def in_pairs(random: np.random.Generator, shape: Shape) -> FloatArray:
     return values
 
 
+def in_twos(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Standard normal rows, each followed by a copy: units that stay equal."""
+    values, half = normal(random, shape), shape[1] // 2
+    values[:, half : 2 * half] = values[:, :half]
+    return values
+
+
 def shuffled_grid(random: np.random.Generator, shape: Shape) -> FloatArray:
     """The same evenly spaced values for every layer, with standard deviation 1, in random order."""
     layers, fan_out, fan_in = shape

@@ -47,7 +47,7 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
         raise Lost.because(found, name_draws(init, seen))
-    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
+    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct", "likeness")):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise Lost.because(found, name_draws(init, seen))
     if _lost(seen, "offset"):

@@ -159,7 +159,7 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
     if _layers_are_equal(init):
         return MISTAKES["q3.seeded"]
     # Before the offset: the mean of a few different weights is far from zero by chance.
-    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct")):
+    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct", "likeness")):
         return MISTAKES["q3.repeated"]
     if _lost(seen, "novelty") or _lost(seen, "draw_correlation"):
         return MISTAKES["q3.fixed_sizes" if _come_back(seen) else "q3.copied_layer"]

@@ -46,6 +46,7 @@ class BlockStatistics:
         draw_correlation: Between networks; of the weights or of their absolute values.
         concentration: Of the singular values of a matrix: 1 for independent entries, more for a lower effective rank.
         distinct: Share of the weights of a hidden layer whose absolute values are different ones.
+        likeness: Of each row, or column, of a hidden layer to the one most like it: cosine, on average.
         stds: Standard deviation of each sample, shape (blocks, samples).
         shapes: fan_in and fan_out of each sample, shape (blocks, samples, 2).
     """
@@ -56,6 +57,7 @@ class BlockStatistics:
     draw_correlation: FloatArray
     concentration: FloatArray
     distinct: FloatArray
+    likeness: FloatArray
     stds: FloatArray
     shapes: FloatArray
 
@@ -85,6 +87,7 @@ def block_statistics(
             draw_correlation=np.max([_correlation(sample, 1) for sample in (*samples[:layers], *sizes)], axis=0),
             concentration=np.max([_concentration(sample) for sample in samples], axis=0),
             distinct=np.min([_distinct(samples[k] + means[:, k, None, None, None]) for k in alike], axis=0),
+            likeness=np.max([_likeness(side) for k in alike for side in _both_sides(samples[k])], axis=0),
             stds=stds,
             shapes=np.broadcast_to(np.array(shapes, dtype=np.float64), (len(stds), len(samples), 2)),
         )
@@ -141,6 +144,16 @@ def _distinct(sample: FloatArray) -> FloatArray:
     sizes = np.sort(np.abs(sample).reshape(*sample.shape[:2], -1), axis=2)
     new = np.diff(sizes, axis=2) > _EQUAL * np.sqrt(_mean_square(sample))[:, None, None]
     return (1 + new.sum(axis=2).mean(axis=1)) / sizes.shape[2]
+
+
+def _both_sides(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return sample, sample.swapaxes(2, 3)
+
+
+def _likeness(sample: FloatArray) -> FloatArray:
+    units = sample / np.linalg.norm(sample, axis=3, keepdims=True)
+    cosines = units @ units.swapaxes(2, 3) - 2 * np.eye(sample.shape[2])  # none with itself
+    return cosines.max(axis=3).mean(axis=(1, 2))
 
 
 def _mean_square(weights: FloatArray) -> FloatArray:
