@@ -130,6 +130,10 @@ PRINTED = {
     ),
     "repr of a NumPy number": printing("print(name, repr(np.float32(gnorm)))"),
     "the number first": printing('print(f"{gnorm:.6f} is the gradient norm of {name}")'),
+    "weights' norm, ratio and logarithm beside it": printing(
+        "w = param.norm().item()\n                "
+        'print(f"{name}: {gnorm:.4f}, weight norm {w:.4f}, ratio {gnorm / w:.4f}, log {math.log10(gnorm):.4f}")'
+    ),
     "the shape beside it": printing("print(name, tuple(param.shape), gnorm)"),
     "the layer's index only": printing('print(f"Layer {name.split(chr(46))[0]}: gradient norm = {gnorm:.5f}")'),
     "numbers without names": printing("print(gnorm)"),

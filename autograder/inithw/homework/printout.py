@@ -13,7 +13,7 @@ from inithw.engine.records import FloatArray
 
 SIGNIFICANT_DIGITS = 4
 """Fewest digits in which the right norm and a wrong one differ for certain."""
-PER_LAYER = 3
+PER_LAYER = 6
 """Most different numbers shown for one layer: more is a list of candidates, not an answer."""
 ELSEWHERE = 3
 """Numbers tolerated besides in a text that does not name the layers (a loss, a total)."""
