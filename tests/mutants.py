@@ -136,8 +136,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(DIAGNOSIS, "if len(shown) == len(apart) >= 2:", "if False:"),
         Mutant(DIAGNOSIS, "(len(hits) >= 3 and 2 * len(hits) > len(right))", "False"),
         Mutant(DIAGNOSIS, "or _shows_multiples(besides, right)", ""),
-        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS", "name in _NO_HEDGE"),
-        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS", "False"),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words}", "name in _NO_HEDGE"),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words}", "False"),
         Mutant(DIAGNOSIS, 'if name == "global_total" and in_order:', "if False:"),
         Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
         Mutant(

@@ -37,7 +37,7 @@ _THOUSANDS_BEFORE = re.compile(r"(?<![\w.,])(?:[0-9]{1,3}[ \u00a0\u2009\u202f]){
 _POWER_OF_TEN = re.compile(r"(?<=[0-9]) ?(?:[x×·*⋅]|\\times|\\cdot) ?10(?:\^|\*\*)\{?([-+]?[0-9]{1,3})\}?")
 _SUPERSCRIPT = re.compile(r"(?<=10)([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
 _SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
-_WORD_BEFORE = re.compile(r"([A-Za-z]{1,20})[^A-Za-z0-9]{0,10}\Z")
+_WORDS_BEFORE = re.compile(r"(?:[A-Za-z]{1,20}[^A-Za-z0-9]{1,3})?[A-Za-z]{1,20}[^A-Za-z0-9]{0,10}\Z")
 _NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)(?![A-Za-z_])")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 
@@ -49,12 +49,12 @@ class Number:
     Attributes:
         text: As it stands there.
         values: What it can mean: `2,123.45` is one number, or an index and a number; `2,123` is 2.123, too.
-        word: The word before it, in small letters, or empty.
+        words: The last two words right before it, in small letters.
     """
 
     text: str
     values: tuple[Decimal, ...]
-    word: str = ""
+    words: tuple[str, ...] = ()
 
     def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS, slack: float = 0.0) -> bool:
         """Whether this is `value`, rounded or cut off, to at least `digits` significant digits of the value."""
@@ -198,12 +198,13 @@ def _answers(text: str) -> Iterator[Number]:
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
-            word = _WORD_BEFORE.search(text, max(0, match.start() - 30), match.start())
+            before = _WORDS_BEFORE.search(text, max(0, match.start() - 50), match.start())
+            words = tuple(re.findall("[a-z]+", before[0].lower())) if before else ()
             readings = _readings(match[0])
             if _AFTER_THOUSANDS.match(match[0]):  # 1 234.5, or an index and a number
-                before = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
-                readings += _readings("".join(before[0].split()) + match[0]) if before else ()
-            yield Number(match[0], readings, word[1].lower() if word else "")
+                thousands = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
+                readings += _readings("".join(thousands[0].split()) + match[0]) if thousands else ()
+            yield Number(match[0], readings, words)
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:

@@ -110,8 +110,8 @@ _ROUNDING = 2e-6
 _SHARE_ERROR = 0.01
 """Shares are printed with few digits."""
 _NO_HEDGE = frozenset({"parameter"})
-"""Not a norm of the gradient: may stand beside it when the word before says what it is."""
-_WORDS_FOR_PARAMETERS = ("w", "weight", "weights", "param", "params", "parameter", "value", "data")
+"""Not a norm of the gradient: may stand beside it when the words before say what it is."""
+_WORDS_FOR_PARAMETERS = frozenset({"w", "weight", "weights", "param", "params", "parameter", "value", "data"})
 
 
 def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray]) -> bool:
@@ -135,7 +135,7 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
             layer
             for layer in apart
             if any(
-                number.shows(values[layer]) and not (name in _NO_HEDGE and number.word in _WORDS_FOR_PARAMETERS)
+                number.shows(values[layer]) and not (name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words})
                 for number in besides[layer]
             )
         ]

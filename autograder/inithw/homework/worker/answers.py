@@ -27,6 +27,7 @@ _TEXT_LIMIT = 100_000
 _DECIMAL = re.compile(r"\d[.,]\d|\de[-+]?\d")
 # As torch defines them: a cell may put something else in their place.
 _Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
+_parameters = nn.Module.parameters
 
 for _name in ("torch.func", "torch.optim", "torch._dynamo"):  # what notebooks of this homework import besides
     importlib.import_module(_name)
@@ -292,7 +293,7 @@ def _linear(network: nn.Sequential) -> list[nn.Linear]:
 
 def _is_trained(layer: nn.Linear) -> bool:
     """Whether it has weights among its parameters, maybe under another name, for which there is a gradient."""
-    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in layer.parameters())
+    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in _parameters(layer))
 
 
 def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
