@@ -12,8 +12,8 @@ from tests.parts import ROOT, project_copy, run_in
 
 HERE = Path(__file__).parent
 THRESHOLDS = "autograder/inithw/homework/thresholds.json"
-SIZES = "blocks=500, networks=2000, runs=64"
-"""Smaller than for a release: each file says how large the probability of a false verdict may be."""
+SIZES = "blocks=1_500, networks=2_000"
+"""As `inithw new-term` measures: each file says how large the probability of a false verdict may be."""
 
 
 @dataclass(frozen=True)
