@@ -10,9 +10,7 @@ from inithw.homework.reference.data import TRAIN_N, WIDTHS
 FIRST_WIDTHS, FIRST_N = (1, 20, 20, 20, 20, 1), 1500
 ROOT = Path(__file__).parents[2]
 _OF_WIDTH = re.compile(r"\b(?:20|21|40|1321|1320|0\.316|0\.05)\b|twenty")
-_OF_DEPTH = re.compile(
-    r"range\([345]\)|\b[345],|fc4|hidden4|\[:9\]|\* ?[34]\b|block\(\d+\), block|\b9\b|model\[[4678]\]"
-)
+_LAYER = re.compile(r"nn\.Linear\(")
 _OF_DATA = re.compile(r"\b(?:1500|1499|468)\b")
 
 
@@ -41,9 +39,14 @@ def fits_this_term(answer):
         return True
     if WIDTHS[1] != FIRST_WIDTHS[1] and (_OF_WIDTH.search(rest) or "1321" in answer.name or "width" in answer.name):
         return False
-    if len(WIDTHS) != len(FIRST_WIDTHS) and _OF_DEPTH.search(q1):
+    if len(WIDTHS) != len(FIRST_WIDTHS) and (_is_of_another_depth(q1) or "five" in answer.name):
         return False
     return answer.transform is None or _can_be_written(answer)
+
+
+def _is_of_another_depth(q1):
+    """Whether it does not list the layers of today's network one by one, as `q1.CHAIN` does."""
+    return bool(q1) and len(_LAYER.findall(q1)) != len(WIDTHS) - 1
 
 
 def _can_be_written(answer):
