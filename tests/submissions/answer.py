@@ -68,6 +68,11 @@ class Answer:
         return tuple(question for question in REFERENCE if getattr(self, question) is not None)
 
     @property
+    def keeps_to_itself(self) -> bool:
+        """Whether it changes nothing for the answers to other questions."""
+        return all(item.partition(".")[0] in self.questions for item in self.measured)
+
+    @property
     def stem(self) -> str:
         """The name as a file name, shorter than file systems allow."""
         return re.sub(r"\W+", "-", self.name).strip("-").lower()[:150]
@@ -110,8 +115,8 @@ def packed(answers: Sequence[Answer]) -> list[Answer]:
         if isinstance(answer.transform, Insertion) and answer == Answer(answer.name, transform=answer.transform)
     ]
     groups = max(1, len(insertions) // _INSERTIONS)
-    alone = [answer for answer in answers if answer.transform is not None and answer not in insertions]
-    rest = [answer for answer in answers if answer.transform is None]
+    rest = [answer for answer in answers if answer.transform is None and answer.keeps_to_itself]
+    alone = [answer for answer in answers if answer not in rest and answer not in insertions]
     columns = [[answer for answer in rest if answer.questions == (question,)] for question in REFERENCE]
     for column in columns:
         column.sort(key=lambda answer: "not reached" not in answer.lost.values())
