@@ -46,7 +46,7 @@ def fits_this_term(answer):
 
 def _is_of_another_depth(q1):
     """Whether it does not list the layers of today's network one by one, as `q1.CHAIN` does."""
-    return bool(q1) and len(_LAYER.findall(q1)) != len(WIDTHS) - 1
+    return bool(q1) and (len(_LAYER.findall(q1)) != len(WIDTHS) - 1 or "[:" in q1)
 
 
 def _can_be_written(answer):
