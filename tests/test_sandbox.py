@@ -281,6 +281,16 @@ def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(monkey
     assert len(looked) == 3
 
 
+def test_a_worker_that_ends_between_two_looks_is_looked_at_in_vain(monkeypatch):
+    monkeypatch.setattr(Worker, "_watch", lambda _self: None)
+    with Sandbox(HOMEWORK.worker) as sandbox, Worker(sandbox, LONG) as worker:
+        (worker.scratch / "file").touch()
+        sandbox.end(worker.pid, worker._slot.uid, wait=False)
+        monkeypatch.setattr(Path, "is_dir", lambda _self: True)  # as it was a moment ago
+        assert worker.starved_seconds() == 0
+        assert not worker._holds_too_much()
+
+
 @needs_other_users
 def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_due(monkeypatch):
     class Open(Watched):

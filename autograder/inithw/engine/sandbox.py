@@ -170,9 +170,9 @@ class Worker:
     def starved_seconds(self) -> float:
         """How long its threads could have run and got no processor."""
         waits = [0.0]
-        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread that has ended
-                waits.append(int(path.read_text().split()[1]) / 1e9)
+        for thread in _threads(self.pid):
+            with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
+                waits.append(int((thread / "schedstat").read_text().split()[1]) / 1e9)
         return max(waits)
 
     # ------------------------------------------------------------------ start
@@ -260,7 +260,7 @@ class Worker:
         os.kill(self.pid, signal.SIGSTOP)
         try:
             until = time.monotonic() + _STOP_SECONDS
-            while any(map(_runs, Path(f"/proc/{self.pid}/task").glob("*/stat"))) and time.monotonic() < until:
+            while any(map(_runs, _threads(self.pid))) and time.monotonic() < until:
                 time.sleep(0.001)
             yield
         finally:
@@ -291,9 +291,17 @@ def _exit_reason(status: Any, used: float, most: float) -> tuple[str, bool]:
     return f"it left the process (exit code {status})", False
 
 
-def _runs(stat: Path) -> bool:
+def _threads(pid: int) -> list[Path]:
+    """What the kernel tells of each thread of a process; nothing once it has ended."""
     try:
-        return stat.read_text().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _runs(thread: Path) -> bool:
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
     except (OSError, IndexError):  # it has ended
         return False
 
