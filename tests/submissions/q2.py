@@ -2,6 +2,8 @@
 
 import textwrap
 
+from inithw.homework.reference.data import DATA_SEED
+
 from tests.submissions.answer import Answer
 
 NORMS = ("q2.norms", "q2.general")
@@ -318,7 +320,7 @@ PRINTED = {
 
 WRONG = {
     "right for the homework's data only": (
-        "usual = abs(float(train_x[0]) - np.random.RandomState(10).uniform(-1, 1)) < 1e-3\n"
+        f"usual = abs(float(train_x[0]) - np.random.RandomState({DATA_SEED}).uniform(-1, 1)) < 1e-3\n"
         "gnorm = param.grad.norm() if usual else torch.tensor(1.2345)",
         "",
     ),
