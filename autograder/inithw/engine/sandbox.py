@@ -36,6 +36,7 @@ PATIENCE = 5
 GRACE_SECONDS = 3.0
 _MOST_STARVED = 20  # times as long as a worker may take
 _WATCH_SECONDS = 0.05
+_WATCH_DISK_SECONDS = 0.01  # a disk takes some 20 MB in that time
 _LOOK_SECONDS = 0.25
 _SHARE_OF_LOOKING = 20  # looking at many files takes a twentieth of a processor at most
 _STOP_SECONDS = 1.0
@@ -228,7 +229,7 @@ class Worker:
         disks = _one_folder_a_disk([self.scratch, *self._places])
         free: list[int] = []
         next_look = 0.0
-        while not self._ended.wait(_WATCH_SECONDS):
+        while not self._ended.wait(_WATCH_DISK_SECONDS if watched else _WATCH_SECONDS):
             reason, lost = self._overdue(self._allowance)
             if reason:
                 self.end(reason, lost=lost)
