@@ -57,7 +57,7 @@ class Moment:
         self._contents: dict[int, tuple[Any, Any]] = {}
         for value in self._names.values():
             self._look_into(value, 0)
-        self._modules = [(module, _public(module)) for module in _modules(self._names)]
+        self._modules = [(module, vars(module).copy()) for module in _modules(self._names)]
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
@@ -102,7 +102,7 @@ class Moment:
         for module, names in self._modules:
             present = vars(module)
             for name, value in names.items():
-                if present.get(name) is not value:
+                if present.get(name) is not value and _is_public(name, value):
                     setattr(module, name, value)
         for value, copy in self._contents.values():
             with contextlib.suppress(Exception):
@@ -153,8 +153,8 @@ def _modules(names: dict[str, Any]) -> list[types.ModuleType]:
     return list(found.values())
 
 
-def _public(module: types.ModuleType) -> dict[str, Any]:
-    """A module's functions, classes, modules and constants: not the state that it keeps for itself."""
+def _is_public(name: str, value: Any) -> bool:
+    """Whether it is a module's function, class, module or constant: not state that it keeps for itself."""
     kept = (types.FunctionType, types.BuiltinFunctionType, type, types.ModuleType, float, int, np.ufunc)
     # By the type: asking a deprecated object for its class may warn, and a cell may have made warnings errors.
-    return {name: value for name, value in vars(module).items() if name[:1] != "_" and issubclass(type(value), kept)}
+    return name[:1] != "_" and issubclass(type(value), kept)
