@@ -35,6 +35,7 @@ from inithw.engine.records import Grade, Limits
 from inithw.engine.sandbox import Sandbox
 from inithw.homework import records as homework_records
 from inithw.homework.definition import HOMEWORK
+from inithw.homework.statistics import WITHIN_A_MATRIX
 from inithw.release.verification import SKELETON, declare, differences
 from rich.console import Console
 from rich.table import Table
@@ -75,7 +76,6 @@ NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.
 DIAGNOSIS, THRESHOLDS = "homework/diagnosis/norms.py", "homework/thresholds.py"
 INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
 TABLE = "homework/statistics.py"
-REPEATS = ("row_correlation", "concentration", "distinct", "likeness")
 
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
@@ -216,8 +216,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(INITIALIZATION, 'if _lost(seen, "offset"):', "if False:"),
         Mutant(INITIALIZATION, 'if _lost(seen, "remains"):', "if False:"),
         *(
-            Mutant(INITIALIZATION, _tuple(REPEATS), _tuple(name for name in REPEATS if name != left))
-            for left in REPEATS
+            Mutant(TABLE, _tuple(WITHIN_A_MATRIX), _tuple(name for name in WITHIN_A_MATRIX if name != left))
+            for left in WITHIN_A_MATRIX
         ),
         Mutant(INITIALIZATION, "if np.any(sample.biases != 0):", "if np.isnan(sample.biases).any():"),
         Mutant(THRESHOLDS, "self.against(name, votes))) >= STATISTICS", "self.against(name, votes))) <= STATISTICS"),

@@ -74,9 +74,7 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
         forward=_draw_forward(stream("q1.forward")),
         norms=(
             *_draw_tasks(stream("q2.norms"), "q2.norms", [WIDTHS] * NETWORKS_LIKE_THE_HOMEWORKS, own),
-            *_draw_tasks(
-                general := stream("q2.general"), "q2.general", [_draw_widths(general, d) for d in OTHER_DEPTHS], own
-            ),
+            *_draw_tasks(general, "q2.general", [_draw_widths(general, depth) for depth in OTHER_DEPTHS], own),
         ),
         layers=tuple(task for _ in range(BLOCKS) for task in draw_layers_of_a_block(layers)),
         networks=NETWORKS,

@@ -138,6 +138,8 @@ _TABLE = (
 )
 # fmt: on
 STATISTICS = {statistic.name: statistic for statistic in _TABLE}
+WITHIN_A_MATRIX = ("row_correlation", "concentration", "distinct", "likeness")
+"""Those by which parts of one matrix are told to repeat each other."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from inithw.homework.diagnosis.initialization import (
 )
 from inithw.homework.records import Evidence, InitEvidence, WeightSample
 from inithw.homework.reference.training import train
-from inithw.homework.statistics import Measured
+from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
 
 
@@ -47,7 +47,7 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
         raise Lost.because(found, name_draws(init, seen))
-    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct", "likeness")):
+    if any(_lost(seen, name) for name in WITHIN_A_MATRIX):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise Lost.because(found, name_draws(init, seen))
     if _lost(seen, "offset"):

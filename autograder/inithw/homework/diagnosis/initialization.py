@@ -10,7 +10,7 @@ from inithw.engine.verdict import Mistake, registry
 from inithw.homework.asked import HOMEWORK_SHAPES, SAME_SHAPE
 from inithw.homework.records import InitEvidence
 from inithw.homework.reference.initialization import ScaleLaw, fit_scale
-from inithw.homework.statistics import Measured
+from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
 
 _SYMMETRY = "Units that start alike get the same gradients and stay alike: what breaks the symmetry?"
@@ -159,7 +159,7 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
     if _layers_are_equal(init):
         return MISTAKES["q3.seeded"]
     # Before the offset: the mean of a few different weights is far from zero by chance.
-    if any(_lost(seen, name) for name in ("row_correlation", "concentration", "distinct", "likeness")):
+    if any(_lost(seen, name) for name in WITHIN_A_MATRIX):
         return MISTAKES["q3.repeated"]
     if _lost(seen, "novelty") or _lost(seen, "draw_correlation"):
         return MISTAKES["q3.fixed_sizes" if _come_back(seen) else "q3.copied_layer"]
