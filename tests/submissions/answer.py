@@ -68,6 +68,11 @@ class Answer:
         return tuple(question for question in REFERENCE if getattr(self, question) is not None)
 
     @property
+    def is_a_form(self) -> bool:
+        """Whether it changes what is around the answers and loses nothing; what edits an answer states that answer."""
+        return self.transform is not None and self == Answer(self.name, transform=self.transform)
+
+    @property
     def keeps_to_itself(self) -> bool:
         """Whether it changes nothing for the answers to other questions."""
         return all(item.partition(".")[0] in self.questions for item in self.measured)
@@ -104,26 +109,29 @@ def write_answer(answer: Answer, skeleton: Path, folder: Path) -> Path:
 
 
 def packed(answers: Sequence[Answer]) -> list[Answer]:
-    """The same answers in fewer notebooks: up to three in one, each to another question, or some insertions.
+    """The same answers in fewer notebooks: up to three in one, each to another question, and some insertions or a form.
 
-    Questions are independent, and what is inserted costs nothing, so every label holds as before; that it does is part
-    of what is tested. Answers that stop with an error come together, because grading takes longest with them.
+    Questions are independent, and neither what is inserted nor a notebook's form costs anything, so every label holds
+    as before; that it does is part of what is tested. Answers that stop with an error come together, because grading
+    takes longest with them. Forms look for the reference's network in the text: they come with the answers to others.
     """
-    insertions = [
-        answer
-        for answer in answers
-        if isinstance(answer.transform, Insertion) and answer == Answer(answer.name, transform=answer.transform)
-    ]
+    insertions = [answer for answer in answers if answer.is_a_form and isinstance(answer.transform, Insertion)]
     groups = max(1, len(insertions) // _INSERTIONS)
     rest = [answer for answer in answers if answer.transform is None and answer.keeps_to_itself]
     alone = [answer for answer in answers if answer not in rest and answer not in insertions]
     columns = [[answer for answer in rest if answer.questions == (question,)] for question in REFERENCE]
     for column in columns:
         column.sort(key=lambda answer: "not reached" not in answer.lost.values())
+    rows = [_together(row) for row in itertools.zip_longest(*columns)]
+    alone += [_inserted(insertions[group::groups]) for group in range(groups)]
+    forms = [
+        answer for answer in alone if answer.transform and answer == Answer(answer.name, transform=answer.transform)
+    ]
+    with_q1, others = [[row for row in rows if (row.q1 is None) == kind] for kind in (False, True)]
     return [
-        *(_together(row) for row in itertools.zip_longest(*columns)),
-        *(_inserted(insertions[group::groups]) for group in range(groups)),
-        *alone,
+        *with_q1,
+        *(_together(pair) for pair in itertools.zip_longest(others, forms)),
+        *(answer for answer in alone if answer not in forms),
     ]
 
 
@@ -131,9 +139,15 @@ def _together(answers: Sequence[Answer | None]) -> Answer:
     some = [answer for answer in answers if answer is not None]
     return Answer(
         name=" + ".join(answer.name for answer in some),
-        **{question: getattr(answer, question) for answer in some for question in answer.questions},
+        **{
+            question: getattr(answer, question)
+            for answer in some
+            for question in REFERENCE
+            if getattr(answer, question)
+        },
         lost={item: label for answer in some for item, label in answer.lost.items()},
         measured=frozenset().union(*(answer.measured for answer in some)),
+        transform=some[-1].transform,
     )
 
 

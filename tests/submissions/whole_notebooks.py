@@ -3,14 +3,18 @@
 import copy
 import json
 import re
+import shutil
 import zipfile
+from pathlib import Path
 
 import jupytext
 import nbformat
 from inithw.homework.rubric import POINTS
 from nbconvert import PythonExporter
 
-from tests.submissions.answer import NAME, Answer, Insertion, code_cells, save, text
+from tests.submissions.answer import NAME, REFERENCE, Answer, Insertion, code_cells, save, text
+
+HANDOUT = Path(__file__).parents[2] / "assignment/homework.ipynb"
 
 
 def right(name, change, **answers):
@@ -311,14 +315,7 @@ def macos_zip(notebook, folder):
 def beside_the_skeleton(notebook, folder):
     """A folder with the answered notebook, the untouched handout and other files."""
     save(notebook, folder / "my answers.ipynb")
-    blank = copy.deepcopy(notebook)
-    for cell in code_cells(blank):
-        source = text(cell)
-        source = re.sub(r"nn\.Linear\(1, width\).*width, 1\),?", 'todo("q1")', source, flags=re.S)
-        cell["source"] = source.replace("param.grad.norm()", 'todo("q2")').replace(
-            "nn.init.kaiming_normal_(module.weight)", 'todo("q3")'
-        )
-    save(blank, folder / "homework.ipynb")
+    shutil.copy(HANDOUT, folder / "homework.ipynb")
     (folder / "notes.txt").write_text("some notes", encoding="utf-8")
     (folder / "figure.png").write_bytes(b"\x89PNG\r\n")
     return folder
@@ -387,7 +384,7 @@ WHOLE_NOTEBOOKS = (
         "functions at the top",
         edited(lambda n: [n["cells"].insert(5, n["cells"].pop(place(n, w))) for w in (Q2_CELL, Q3_CELL)]),
     ),
-    right("answer cells split", edited(split)),
+    right("answer cells split", edited(split), q2=REFERENCE["q2"]),
     right("answer cells copied", edited(twice)),
     right("everything in one cell", edited(one_cell)),
     right("nothing but the answers", edited(bare_script)),
@@ -429,6 +426,7 @@ WHOLE_NOTEBOOKS = (
             ("                # TODO q2: the norm of this weight matrix's gradient\n", ""),
             ("        # TODO q3: draw module.weight\n", ""),
         ),
+        q2=REFERENCE["q2"],
     ),
     right(
         "assertions deleted",
@@ -447,8 +445,16 @@ WHOLE_NOTEBOOKS = (
         ),
     ),
     right("the network renamed", edited(renamed)),
-    right("print format changed", replaced(('print(name, "{:.8f}".format(gnorm))', 'print(f"{name}: {gnorm:.4e}")'))),
-    right("extra prints", replaced(("    gnorms = {}\n", "    gnorms = {}\n    print('loss:', loss.item())\n"))),
+    right(
+        "print format changed",
+        replaced(('print(name, "{:.8f}".format(gnorm))', 'print(f"{name}: {gnorm:.4e}")')),
+        q2=REFERENCE["q2"],
+    ),
+    right(
+        "extra prints",
+        replaced(("    gnorms = {}\n", "    gnorms = {}\n    print('loss:', loss.item())\n")),
+        q2=REFERENCE["q2"],
+    ),
     right(
         "the data as tensors",
         edited(
@@ -467,6 +473,7 @@ WHOLE_NOTEBOOKS = (
                 ),
             )
         ),
+        q2=REFERENCE["q2"],
     ),
     right(
         "the data as a column of tensors",
@@ -485,6 +492,7 @@ WHOLE_NOTEBOOKS = (
                 ),
             )
         ),
+        q2=REFERENCE["q2"],
     ),
     right(
         "a class instead of the given function",
