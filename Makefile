@@ -58,7 +58,8 @@ browser: ## Chromium for the tests that need one (Debian, Ubuntu; as root), or a
 			echo "make: Chromium could not be installed: the tests in a browser are skipped."; \
 	else echo "make: no Chromium: the tests in a browser are skipped. To have them, install the package chromium."; fi
 
-test: lint browser ## everything CI runs: style, imports, types, stale files, tests
+test: ## everything CI runs: style, imports, types, stale files, tests
+	@$(MAKE) --no-print-directory -j2 -O lint browser
 	@$(BIN)/inithw build --check
 	@$(BIN)/pytest -q -n 4 --dist worksteal
 

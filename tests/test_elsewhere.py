@@ -20,7 +20,7 @@ from inithw.homework.definition import HOMEWORK
 from inithw.release.packaging import locked
 from inithw.release.verification import SKELETON
 
-from tests.submissions import write_answer
+from tests.submissions import packed, write_answer
 from tests.submissions.elsewhere import DTYPES, ELSEWHERE, FAILING, HELPERS, IPYTHON, PACKAGES, WRITTEN
 
 pytestmark = pytest.mark.slow
@@ -218,7 +218,7 @@ def locked_only(root, tmp_path_factory):
     return folder / "venv/bin/python"
 
 
-WHERE_PACKAGES_MATTER = [*PACKAGES, *HELPERS, *DTYPES, *IPYTHON]
+WHERE_PACKAGES_MATTER = packed([*PACKAGES, *HELPERS, *DTYPES, *IPYTHON])
 
 
 def test_with_the_locked_packages_only_every_answer_is_graded_as_declared(locked_only, root, tmp_path):

@@ -118,7 +118,7 @@ def run(
     *,
     skeleton: Path,
     limits: Limits = LIMITS,
-    jobs: int = 3,
+    jobs: int = 2,
     key: str = "",
     on_done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
