@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from inithw.engine.settings import KEY_FILE, PLUGIN
 from inithw.homework.rubric import POINTS
@@ -231,12 +232,8 @@ def read_if_there(path):
 
 def processes_of(root):
     """Processes running from a container's environment: number and command."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        command = read_if_there(entry / "cmdline").split("\0")
-        if command[0].startswith(f"{root}/env/"):
-            found.append((int(entry.name), command))
-    return found
+    found = [(each.pid, each.info["cmdline"]) for each in psutil.process_iter(["cmdline"])]
+    return [(pid, command) for pid, command in found if command and command[0].startswith(f"{root}/env/")]
 
 
 def assert_installed(root):

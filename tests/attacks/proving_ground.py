@@ -26,6 +26,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import psutil
 from inithw.engine.execution import execute
 from inithw.engine.records import Cell, Grade, Limits, Submission
 from inithw.engine.report.gradescope import to_results
@@ -194,14 +195,13 @@ class _WatchedSandbox(Sandbox):
 
     def survivors(self) -> list[int]:
         """Processes of the workers' user, or of their session (which they cannot leave), that still live."""
-        slot = self._claimed[0]
+        slot, ancestor = self._claimed[0], self._process.pid
         found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                state, _parent, _group, session = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:4]
-                mine = os.stat(f"/proc/{name}").st_uid == slot.uid or int(session) == self._process.pid
-                if mine and int(name) != self._process.pid and state != "Z":
-                    found.append(int(name))
+        for each in psutil.process_iter(["uids", "status"]):
+            with contextlib.suppress(ProcessLookupError):
+                mine = each.info["uids"].effective == slot.uid or os.getsid(each.pid) == ancestor
+                if mine and each.pid != ancestor and each.info["status"] != psutil.STATUS_ZOMBIE:
+                    found.append(each.pid)
         return found
 
 
