@@ -74,6 +74,7 @@ Q1, Q2, DRAWS, SCALE = (*LAYERS, *FORWARD), ("q2.norms", "q2.general"), ("q3.dra
 GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
 NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.py", "homework/printout.py"
 DIAGNOSIS, THRESHOLDS = "homework/diagnosis/norms.py", "homework/thresholds.py"
+RESPONSE = "homework/checks/response.py"
 INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
 TABLE = "homework/statistics.py"
 
@@ -90,10 +91,13 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant("homework/diagnosis/network.py", "if len(linears) < len(wanted)", "if len(linears) <= len(wanted)"),
     ),
     FORWARD: (
-        Mutant(NETWORK, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 10.0"),
-        Mutant(NETWORK, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 1e-10"),
-        Mutant(NETWORK, "deviation[worst] <= OUTPUT_TOLERANCE", "deviation.min() <= OUTPUT_TOLERANCE"),
-        Mutant(NETWORK, "if worst is None:\n        return\n", "return\n"),
+        Mutant(RESPONSE, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 10.0"),
+        Mutant(RESPONSE, "OUTPUT_TOLERANCE = 1e-4", "OUTPUT_TOLERANCE = 1e-10"),
+        Mutant(RESPONSE, "deviation[worst] <= OUTPUT_TOLERANCE", "deviation.min() <= OUTPUT_TOLERANCE"),
+        Mutant(NETWORK, "if worst is None:\n", "if True:\n"),
+        Mutant(NETWORK, "if wrong is not None:", "if False:"),
+        Mutant(RESPONSE, "GRADIENT_TOLERANCE = 0.1", "GRADIENT_TOLERANCE = 1e-9"),
+        Mutant(RESPONSE, "GRADIENT_TOLERANCE = 0.1", "GRADIENT_TOLERANCE = 10.0"),
         Mutant(
             "homework/reference/network.py",
             "if layer == last else np.maximum(preactivations, 0.0)",
@@ -257,6 +261,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(INITIALIZATION, 'if _lost(seen, "gradient_low"):', "if False:"),
         Mutant(INITIALIZATION, 'if _lost(seen, "imbalance"):', "if False:"),
         Mutant(INITIALIZATION, "if init.forward_error:", "if False:"),
+        Mutant(INITIALIZATION, "if wrong is not None:", "if False:"),
         Mutant(
             "homework/reference/network.py",
             "inputs.append(np.maximum(matrix @ inputs[-1], 0))",

@@ -259,6 +259,37 @@ Q1 = (
         "h = nn.Linear(20, 20)\n" + chain("nn.ReLU()").replace("nn.Linear(20, 20)", "h"),
         "q1.shared_layers",
     ),
+    *(
+        wrong(f"right values, wrong gradient: {name}", code, items=("q1.forward",))
+        for name, code in {
+            "detached": own("x.clamp(min=0).detach()"),
+            "straight through": own("x + (x.clamp(min=0) - x).detach()"),
+            "none above one": own("torch.where(x > 1, x.detach(), x.clamp(min=0))"),
+            "of a tanh": own("torch.tanh(x) + (x.clamp(min=0) - torch.tanh(x)).detach()"),
+            "without a graph": subclass("with torch.no_grad():\n                    return super().forward(x)"),
+            "frozen": chain("nn.ReLU()") + "\nmodel.requires_grad_(False)",
+            "one layer frozen": chain("nn.ReLU()") + "\nmodel[2].weight.requires_grad = False",
+        }.items()
+    ),
+    *(
+        wrong(f"one array: {name}", chain("nn.ReLU()") + "\n" + code, "q1.shared_layers", items=("q1.layers",))
+        for name, code in {
+            "of two layers": "model[4].weight.data = model[2].weight.data",
+            "of two biases": "model[4].bias.data = model[2].bias.data",
+            "of all rows": "model[2].weight.data = torch.randn(1, 20).expand(20, 20)",
+            "of a row and the bias": "model[4].bias.data = model[4].weight.data[0]",
+            "of two layers, one transposed": "model[4].weight.data = model[2].weight.data.T",
+        }.items()
+    ),
+    right(
+        "all parameters parts of one array",
+        chain("nn.ReLU()")
+        + "\nflat, at = torch.randn(sum(p.numel() for p in model.parameters())), 0\nfor p in model.parameters():\n"
+        + "    p.data = flat[at:at + p.numel()].view_as(p)\n    at += p.numel()",
+    ),
+    right(
+        "for a moment without gradients", chain("nn.ReLU()") + "\nwith torch.no_grad():\n    model(torch.zeros(1, 1))"
+    ),
     wrong("tied weights", chain("nn.ReLU()") + "\nmodel[4].weight = model[2].weight", "q1.shared_layers"),
     *(
         wrong(f"ReLU changed by {name}", f"{chain('nn.ReLU()')}\nfor m in model[1::2]:\n    {change}", "q1.activation")

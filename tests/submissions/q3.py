@@ -590,6 +590,29 @@ NOT_TRAINABLE = {
     "the gradient switched off": f"module.weight.requires_grad = False\nmodule.weight.copy_({HE})",
     "a Parameter without gradient": f"module.weight = nn.Parameter({HE}, requires_grad=False)",
     "a tensor that is no Parameter": f"w = {HE}\ndel module.weight\nmodule.weight = w",
+    "a tensor beside another Parameter": (
+        f"w = {HE}\ndel module.weight\nmodule.weight = w\nmodule.spare = nn.Parameter(torch.zeros(1, 1))"
+    ),
+    "no gradient by a hook": "nn.init.kaiming_normal_(module.weight)\nmodule.weight.register_hook(lambda g: 0 * g)",
+    "no output by a hook": (
+        "nn.init.kaiming_normal_(module.weight)\nmodule.register_forward_hook(lambda m, i, o: 0 * o)"
+    ),
+    "another forward": (
+        "nn.init.kaiming_normal_(module.weight)\n"
+        "module.forward = lambda x: torch.tanh(x @ module.weight.T + module.bias)"
+    ),
+    "without a graph": (
+        "nn.init.kaiming_normal_(module.weight)\n"
+        "module.forward = torch.no_grad()(lambda x: x @ module.weight.T + module.bias)"
+    ),
+    "other activations": whole("""
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.Tanh())
+        """),
 }
 Q3 = (
     *(right(name, code) for name, code in RIGHT.items()),

@@ -11,8 +11,8 @@ import numpy as np
 from inithw.engine.records import FloatArray, Picture, Unavailable
 from inithw.engine.verdict import Lost
 from inithw.homework.checks.initialization import test_losses, usable
-from inithw.homework.checks.network import output_scale
 from inithw.homework.checks.norms import right_gradients
+from inithw.homework.checks.response import output_scale
 from inithw.homework.printout import Number, Printout, read_printout
 from inithw.homework.records import Evidence, InitEvidence
 from inithw.homework.reference.initialization import FANS

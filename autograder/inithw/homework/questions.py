@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from inithw.engine.homework import Question
 from inithw.engine.records import CellRun, FloatArray, Unavailable
 from inithw.engine.reply import MalformedError, Reply
@@ -48,7 +50,7 @@ def questions(challenge: Challenge) -> tuple[Question, ...]:
                 "widths": challenge.start.widths,
                 "seed": challenge.worker_seed,
             },
-            arrays=tuple(_flat(challenge.start)),
+            arrays=(*_flat(challenge.start), challenge.forward.inputs),
             read=lambda reply: _with_remark("q3", reply, _read_init(reply, challenge)),
         ),
         *(
@@ -99,10 +101,11 @@ def _printout(index: int) -> str:
 
 def _read_model(reply: Reply, task: ForwardTask) -> ModelEvidence:
     outputs: FloatArray | Unavailable
+    shape = len(task.networks), _weights(task.networks[0])
     if reply.flag("outputs"):
-        (outputs,) = reply.floats((len(task.networks), *task.inputs.shape))
+        outputs, gradients = reply.floats((len(task.networks), *task.inputs.shape), shape)
     else:
-        outputs = Unavailable("not reached", reply.text("reason"))
+        outputs, gradients = Unavailable("not reached", reply.text("reason")), np.zeros(shape, np.float32)
     return ModelEvidence(
         variable=reply.text("variable"),
         children=tuple(
@@ -110,6 +113,7 @@ def _read_model(reply: Reply, task: ForwardTask) -> ModelEvidence:
         ),
         parameters=reply.whole("parameters"),
         outputs=outputs,
+        gradients=gradients,
     )
 
 
@@ -131,7 +135,8 @@ def _read_init(reply: Reply, challenge: Challenge) -> InitEvidence:
     fans = list(pairwise(challenge.start.widths))
     networks = _read_networks(reply, fans, challenge.networks)
     restarted = _read_networks(reply, fans, challenge.restarted)
-    return InitEvidence(layers, networks, restarted, reply.text("forward_error"))
+    outputs, gradients = reply.floats(challenge.forward.inputs.shape, (_weights(challenge.start),))
+    return InitEvidence(layers, networks, restarted, outputs, gradients, reply.text("forward_error"))
 
 
 def _read_networks(reply: Reply, fans: list[tuple[int, int]], count: int) -> tuple[WeightSample, ...]:
@@ -154,6 +159,10 @@ def _sample(block: FloatArray, fan_in: int, fan_out: int) -> WeightSample:
     """From values of shape (draws, (fan_in + 1) fan_out): weights of one layer, then its biases."""
     weights = block[:, : fan_in * fan_out].reshape(-1, fan_out, fan_in)
     return WeightSample(fan_in, fan_out, weights, block[:, fan_in * fan_out :])
+
+
+def _weights(network: Network) -> int:
+    return sum(matrix.size for matrix in network.weights)
 
 
 def _flat(network: Network) -> list[FloatArray]:

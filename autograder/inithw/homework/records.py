@@ -138,12 +138,15 @@ class ModelEvidence:
         children: In order.
         parameters: Number of parameters.
         outputs: On `ForwardTask.inputs` with each of `ForwardTask.networks` loaded, shape (networks, n), or why not.
+        gradients: Of the mean square of each network's outputs by all weight matrices, in a row, shape
+            (networks, weights); zero where no gradient arrives, and where there are no outputs.
     """
 
     variable: str
     children: tuple[Child, ...]
     parameters: int
     outputs: FloatArray | Unavailable
+    gradients: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +175,17 @@ class InitEvidence:
         networks: The homework's linear layers, each with `Challenge.networks` draws; draw k of all of
             them belongs to network k.
         restarted: The same for `Challenge.restarted` networks.
-        forward_error: What running a freshly initialized network raised, or empty.
+        outputs: Of the last of the networks, on `ForwardTask.inputs`, shape (n,).
+        gradients: Of the mean square of these outputs by all weight matrices, in a row; zero where no gradient arrives,
+            NaN where it arrives at what weights are computed from.
+        forward_error: What running that network raised, or empty.
     """
 
     layers: tuple[WeightSample, ...]
     networks: tuple[WeightSample, ...]
     restarted: tuple[WeightSample, ...]
+    outputs: FloatArray
+    gradients: FloatArray
     forward_error: str = ""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
 from inithw.homework.asked import SAME_SHAPE
+from inithw.homework.checks.response import wrong_gradient, wrong_output
 from inithw.homework.computed import once
 from inithw.homework.diagnosis.initialization import (
     MISTAKES,
@@ -21,7 +22,7 @@ from inithw.homework.diagnosis.initialization import (
     name_draws,
     name_scale,
 )
-from inithw.homework.records import Evidence, InitEvidence, WeightSample
+from inithw.homework.records import Evidence, InitEvidence, Network, WeightSample
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
@@ -172,6 +173,14 @@ def usable(evidence: Evidence) -> tuple[InitEvidence, Measured]:
     # Such as those of a trained network: one run says nothing about fresh seeds.
     if has_no_fresh_networks(seen):
         raise Lost.because("there are no fresh networks to judge", MISTAKES["q3.fixed_weights"])
+    last = Network(
+        tuple(sample.weights[-1] for sample in init.networks), tuple(sample.biases[-1] for sample in init.networks)
+    )
+    inputs = evidence.challenge.forward.inputs
+    if np.isfinite(init.outputs).all():  # others explode, which is for the checks to say
+        wrong = wrong_output([last], inputs, init.outputs[None]) or wrong_gradient(last, inputs, init.gradients)
+        if wrong is not None:
+            raise Lost(f"after better_init, a network no longer does what its weights say: it {wrong}.")
     return init, seen
 
 

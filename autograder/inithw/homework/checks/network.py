@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
-from inithw.engine.records import FloatArray, Unavailable
+from inithw.engine.records import Unavailable
 from inithw.engine.verdict import Lost, available
-from inithw.homework.diagnosis.network import STANDARD_KINDS, name_structure
+from inithw.homework.checks.response import wrong_gradient, wrong_output
+from inithw.homework.diagnosis.network import MISTAKES, STANDARD_KINDS, name_structure
 from inithw.homework.records import Child, Evidence, ForwardTask, ModelEvidence, Network
-from inithw.homework.reference.network import forward
 
-OUTPUT_TOLERANCE = 1e-4
-"""Largest deviation of an output, relative to the scale of the network's function at that input."""
 _MOST_QUOTED = 12
 _LONGEST_NAME = 40
 
@@ -32,16 +28,25 @@ def check_layers(evidence: Evidence) -> None:
     raise Lost.because(
         f"{model.variable} has {_count(len(children))} with {model.parameters} parameters, {_listed(model.children)}; "
         f"{_deviation(children, expected, parameters)}",
-        name_structure(children, expected, right_function=right_function),
+        MISTAKES["q1.shared_layers"]
+        if children == expected and model.parameters < parameters
+        else name_structure(children, expected, right_function=right_function),
     )
 
 
 def check_forward(evidence: Evidence) -> None:
-    """With the judge's weights, the model returns what the network described returns, on all inputs."""
+    """With the judge's weights, the model returns what the network described returns, and passes its gradients on."""
     model = available(evidence.model)
     task = evidence.challenge.forward
     worst = _worst_input(model, task)
     if worst is None:
+        for network, found in zip(task.networks, model.gradients, strict=True):
+            wrong = wrong_gradient(network, task.inputs, found)
+            if wrong is not None:
+                raise Lost(
+                    f"{model.variable} returns the right values, but {wrong}: so it cannot be trained.",
+                    hint="Which step detaches its result, turns gradients off, or has a gradient of its own?",
+                )
         return
     mistake = name_structure(model.children, _expected_children(task.networks[0]), right_function=False)
     if mistake is None:
@@ -57,33 +62,7 @@ def _worst_input(model: ModelEvidence, task: ForwardTask) -> str | None:
     """Where the model's function deviates most from the expected one, in words; None when it agrees everywhere."""
     if isinstance(model.outputs, Unavailable):
         return f"could not be evaluated ({model.outputs.reason})"
-    expected = np.stack([forward(network, task.inputs) for network in task.networks])
-    if model.outputs.shape != expected.shape:
-        return f"returned an array of shape {model.outputs.shape} where {expected.shape} was expected"
-    scales = np.stack([output_scale(task.inputs, outputs) for outputs in expected])
-    deviation = np.abs(model.outputs - expected) / scales
-    worst = np.unravel_index(np.argmax(np.where(np.isnan(deviation), np.inf, deviation)), deviation.shape)
-    if deviation[worst] <= OUTPUT_TOLERANCE:
-        return None
-    largest = max(float(np.abs(weights).max()) for weights in task.networks[worst[0]].weights)
-    return (
-        f"with weights up to {largest:.2g}, returned {model.outputs[worst]:.6g} at x = {task.inputs[worst[1]]:.4g} "
-        f"where {expected[worst]:.6g} was expected"
-    )
-
-
-def output_scale(inputs: FloatArray, outputs: FloatArray) -> FloatArray:
-    """How large a network's function is around each input: it grows at most linearly.
-
-    Args:
-        inputs: Shape (n,).
-        outputs: The right values there, shape (n,).
-
-    Returns:
-        Shape (n,), positive unless all outputs are zero.
-    """
-    growth = 1.0 + np.abs(inputs.astype(np.float64))
-    return growth * np.max(np.abs(outputs) / growth)
+    return wrong_output(task.networks, task.inputs, model.outputs)
 
 
 def _expected_children(network: Network) -> tuple[Child, ...]:

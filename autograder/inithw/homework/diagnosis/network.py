@@ -36,7 +36,7 @@ MISTAKES = registry(
     ),
     Mistake(
         "q1.shared_layers",
-        "the same Linear object stands in several places, so those layers share one weight matrix",
+        "the same weights stand in several places, so that layers share them",
         "Every layer needs weights of its own: count how many times nn.Linear(...) is really called.",
     ),
     Mistake(

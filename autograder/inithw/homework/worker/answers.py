@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ _TEXT_LIMIT = 100_000
 _DECIMAL = re.compile(r"\d[.,]\d|\de[-+]?\d")
 # As torch defines them: a cell may put something else in their place.
 _Linear, _ReLU, _Sequential, _copy = nn.Linear, nn.ReLU, nn.Sequential, torch.Tensor.copy_
-_parameters = nn.Module.parameters
+_parameters, _enable_grad, _gradients = nn.Module.parameters, torch.enable_grad, torch.autograd.grad
 
 for _name in ("torch.func", "torch.optim", "torch._dynamo"):  # what notebooks of this homework import besides
     importlib.import_module(_name)
@@ -77,20 +77,21 @@ class Answers(session.Answers):
         header = {
             "variable": seen.variable,
             "children": describe_children(seen.network),
-            "parameters": sum(parameter.numel() for parameter in seen.network.parameters()),
+            "parameters": seen.parameters,
         }
         try:
             moment = self.session.moments.get(seen.place[0])
-            outputs = []
+            outputs: list[np.ndarray] = []
+            gradients: list[np.ndarray] = []
             for first in range(0, len(weights), each):
                 with moment.restored() if moment else contextlib.nullcontext():
-                    load(seen.network, weights[first : first + each])
-                    outputs.append(_evaluated(seen.network, inputs))
-                if outputs[-1].shape != inputs.shape:
-                    raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs[-1].numel()} outputs")
+                    matrices = load(seen.network, weights[first : first + each])
+                    found, by_matrix = _run(seen.network, inputs, matrices)
+                outputs.append(found)
+                gradients += by_matrix
         except Exception as error:
             return {**header, "outputs": False, "reason": describe(self.session.shell.explain(error))}, []
-        return {**header, "outputs": True}, [torch.stack(outputs).numpy()]
+        return {**header, "outputs": True}, [*outputs, *gradients]
 
     def _missing_network(self, wanted: Wanted) -> Unavailable:
         for name, value in self.session.shell.user_ns.items():
@@ -167,9 +168,13 @@ class Answers(session.Answers):
         return self.session.ask("better_init", put)
 
     def _initialized(
-        self, function: Callable[..., Any], request: dict[str, Any], start: list[np.ndarray], dtype: torch.dtype
+        self, function: Callable[..., Any], request: dict[str, Any], arrays: list[np.ndarray], dtype: torch.dtype
     ) -> Answer:
-        """Weights and biases of layers, of networks, and of networks that had ones or `start` before, not NaN."""
+        """Weights and biases of layers, of networks, and of networks that had ones or others before, not NaN.
+
+        Then outputs and gradients of the last network that had NaN.
+        """
+        *start, inputs = arrays
         widths, seed = request["widths"], request["seed"]
         network, nan = build(widths, dtype), torch.tensor(torch.nan)
 
@@ -202,18 +207,20 @@ class Answers(session.Answers):
         done = 0
         for number in range(request["networks"]):
             networks += initialized(widths)
+            last = network
             while done * request["networks"] < (number + 1) * request["restarted"]:  # among the others, evenly
                 restarted += initialized(widths, others[done % 2])
                 done += 1
         forward_error = ""
+        outputs, gradients = (
+            np.zeros_like(inputs),
+            [np.zeros((fan_out, fan_in), np.float32) for fan_in, fan_out in itertools.pairwise(widths)],
+        )
         try:
-            network(torch.zeros(1, 1, dtype=dtype))
-            frozen = [f"{2 * k}.weight" for k, layer in enumerate(_linear(network)) if not _is_trained(layer)]
-            if frozen:
-                forward_error = f"{', '.join(frozen)}: no parameter that requires a gradient"
+            outputs, gradients = _run_initialized(last, torch.from_numpy(inputs))
         except Exception as error:
             forward_error = describe(self.session.shell.explain(error))
-        return {"forward_error": forward_error}, layers + networks + restarted
+        return {"forward_error": forward_error}, [*layers, *networks, *restarted, outputs, *gradients]
 
     def _dtypes(self) -> tuple[torch.dtype, ...]:
         """What the notebook computes with: torch's default at this moment, then that of its networks."""
@@ -291,18 +298,46 @@ def _linear(network: nn.Sequential) -> list[nn.Linear]:
     return [module for module in network._modules.values() if isinstance(module, _Linear)]
 
 
-def _is_trained(layer: nn.Linear) -> bool:
-    """Whether it has weights among its parameters, maybe under another name, for which there is a gradient."""
-    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in _parameters(layer))
+def _run(
+    network: nn.Module, inputs: torch.Tensor, weights: Sequence[torch.Tensor]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Outputs at inputs of shape (n,), flat, in the network's own precision where it has enough.
 
+    Then the gradients of their mean square by each of the weights, zero where none arrives.
 
-def _evaluated(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """Outputs at inputs of shape (n,): float32, flat; in the network's own precision, where it has enough."""
+    Raises:
+        ValueError: There are more or fewer outputs than inputs.
+    """
     own = next((parameter.dtype for parameter in network.parameters()), torch.float32)
     if own not in (torch.float32, torch.float64):
         network, own = network.float(), torch.float32
-    with torch.no_grad():
-        return network(inputs.unsqueeze(-1).to(own)).detach().reshape(-1).to(torch.float32)
+    with _enable_grad():
+        outputs = network(inputs.unsqueeze(-1).to(own)).reshape(-1)
+        if outputs.shape != inputs.shape:
+            raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
+        learnt = [part for part in weights if part.requires_grad and outputs.requires_grad]
+        found = _gradients(outputs.square().mean(), learnt, allow_unused=True) if learnt else ()
+    arriving = {id(part): gradient for part, gradient in zip(learnt, found, strict=True) if gradient is not None}
+    gradients = [arriving.get(id(part), torch.zeros_like(part)) for part in weights]
+    return _plain(outputs), [_plain(gradient) for gradient in gradients]
+
+
+def _run_initialized(network: nn.Sequential, inputs: torch.Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The same by the layers' weight matrices; NaN where it arrives at others, from which they are computed."""
+    layers = _linear(network)
+    parts = [part for layer in layers for part in _parameters(layer) if part.dim() > 1]
+    outputs, gradients = _run(network, inputs, parts)
+    by_part = {id(part): gradient for part, gradient in zip(parts, gradients, strict=True)}
+    by_layer = []
+    for layer in layers:
+        reached = any(by_part[id(part)].any() for part in _parameters(layer) if part.dim() > 1)
+        computed = np.full(tuple(layer.weight.shape), np.nan if reached else 0.0, np.float32)
+        by_layer.append(by_part.get(id(layer.weight), computed))
+    return outputs, by_layer
+
+
+def _plain(values: torch.Tensor) -> np.ndarray:
+    return np.asarray(values.detach().to(torch.float32).cpu().numpy())
 
 
 def _layer_values(layer: Any, fan_in: int, fan_out: int) -> list[np.ndarray]:

@@ -38,6 +38,11 @@ class Sighting:
     network: nn.Module
     signature: Signature
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers it may learn; of the object itself, since a copy shares no memory."""
+        return int(self.signature[-1])
+
 
 @dataclass(slots=True)
 class Timeline:
@@ -91,13 +96,27 @@ class Timeline:
 
 
 def structure(module: nn.Module) -> Signature:
-    """What tells two networks apart besides their weights: classes, parameter shapes, what was changed in an object."""
+    """What tells two networks apart besides their weights: classes, shapes, what can be learnt, what was changed."""
     modules = list(module.modules())
     kinds = tuple(type(child).__name__ for child in modules)
     shapes = tuple(tuple(parameter.shape) for parameter in module.parameters())
     hooks = ((*child._forward_hooks, *child._forward_pre_hooks) for child in modules)
     changed = tuple((id(vars(child).get("forward")), *of_child) for child, of_child in zip(modules, hooks, strict=True))
-    return kinds, shapes, changed, any(parameter.is_meta for parameter in module.parameters())
+    learnt = tuple((parameter.requires_grad, parameter.is_meta) for parameter in module.parameters())
+    return kinds, shapes, changed, learnt, free_parameters(module)
+
+
+def free_parameters(module: nn.Module) -> int:
+    """How many numbers a network may learn: tied parameters, and parts of one array, count once."""
+    used: dict[int, tuple[int, int]] = {}
+    for parameter in module.parameters():
+        try:
+            storage = parameter.untyped_storage()
+            place, most = storage.data_ptr() or id(parameter), storage.nbytes() // parameter.element_size()
+        except Exception:  # of a kind that has no memory of its own to look at
+            place, most = id(parameter), parameter.numel()
+        used[place] = used.get(place, (0, 0))[0] + parameter.numel(), most
+    return sum(min(count, most) for count, most in used.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +191,11 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     return children
 
 
-def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
+def load(module: nn.Module, arrays: list[torch.Tensor]) -> list[nn.Parameter]:
     """Copy weights and biases into the network's parameters in order.
+
+    Returns:
+        The weight matrices' parameters.
 
     Raises:
         ValueError: The parameters are not those of the homework's network.
@@ -183,12 +205,14 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> None:
     expected = [tuple(array.shape) for array in arrays]
     if sorted(shapes) != sorted(expected):
         raise ValueError(f"its parameters have the shapes {shapes}, where {expected} were expected")
+    targets: list[nn.Parameter] = []
     with torch.no_grad():
         for dimensions in (1, 2):  # a layer may register its bias before its weight: match matrices and vectors apart
             targets = [parameter for parameter in parameters if parameter.dim() == dimensions]
             values = [array for array in arrays if array.dim() == dimensions]
             for target, value in zip(targets, values, strict=True):
                 target.copy_(value)
+    return targets
 
 
 def _kind(child: nn.Module | None) -> str:
