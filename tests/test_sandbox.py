@@ -345,6 +345,7 @@ SUICIDES = {
     "its processor time": "while True: pass",
     "its connection": "[o.close() for o in gc.get_objects() if type(o) is socket.socket]; time.sleep(10 ** 6)",
     "leaving": "os._exit(137)",
+    "by a limit of its own": "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
     "stopping": "signal.raise_signal(signal.SIGSTOP)",
     "all memory": "kept = []\nwhile True: kept.append(bytearray(64 << 20))",
 }
@@ -354,7 +355,7 @@ SUICIDES = {
 @pytest.mark.parametrize("how", SUICIDES)
 def test_no_submission_can_look_as_if_it_had_been_taken_away(how, sandbox, tmp_path):
     path = tmp_path / "homework.py"
-    path.write_text(f"import ctypes, gc, os, signal, socket, threading, time\n{SUICIDES[how]}")
+    path.write_text(f"import ctypes, gc, os, resource, signal, socket, threading, time\n{SUICIDES[how]}")
     limits = Limits(notebook_seconds=4, cell_seconds=2, question_seconds=2, total_seconds=30, memory_bytes=1 << 30)
     assert grader(sandbox, limits=limits).grade(path).grade.status == "graded"
 

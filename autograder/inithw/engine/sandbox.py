@@ -153,8 +153,10 @@ class Worker:
         self._allowance = _Allowance(seconds, patience, self.used_seconds(), time.monotonic(), self.starved_seconds())
 
     def waited_seconds(self) -> float:
-        """How long it could have run since `allow` and got no processor."""
-        return max(0.0, self.starved_seconds() - self._allowance.starved)
+        """How long it could have run since `allow` and got no processor; its threads wait for each other besides."""
+        passed = time.monotonic() - self._allowance.since
+        ran = self.used_seconds() - self._allowance.used
+        return min(max(0.0, self.starved_seconds() - self._allowance.starved), max(0.0, passed - ran))
 
     def _overdue(self, allowed: _Allowance) -> tuple[str, bool]:
         """Why its time is over, empty while it is not, and whether other programs have taken it."""

@@ -321,11 +321,13 @@ def build_filter(pid: int, *, threads: bool, arch: int | None = None) -> pysecco
         ("fcntl", 1, _FCNTL),
         ("ioctl", 1, _IOCTL),
         ("prctl", 0, [_PR_SET_NAME, _PR_GET_NAME]),
-        ("prlimit64", 0, [0, pid]),
         ("sendto", 4, [0]),  # the judge's connection, to nobody by address
     ]:
         for value in values:
             rule(pyseccomp.ALLOW, name, arg(position, equal, value))
+    # To read its own limits, not to set them: who is ended by one of his own would seem to have been taken away.
+    for target in (0, pid):
+        rule(pyseccomp.ALLOW, "prlimit64", arg(0, equal, target), arg(2, equal, 0))
     # Its own threads, but not SIGKILL: who is killed was killed by somebody else.
     rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.LT, signal.SIGKILL))
     rule(pyseccomp.ALLOW, "tgkill", arg(0, equal, pid), arg(2, pyseccomp.GT, signal.SIGKILL))

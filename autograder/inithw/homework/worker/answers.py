@@ -57,6 +57,7 @@ class Answers(session.Answers):
     def after_cell(self, number: int) -> None:
         """Keep the state in which a network was made: it may need a name that a later cell takes."""
         if self.fresh:
+            self.timeline.refresh(number)
             self.session.moment()
         self.fresh = False
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +70,14 @@ class Timeline:
                 continue
         return len(self.sightings) > before
 
+    def refresh(self, cell: int) -> None:
+        """Copy anew what a cell has made: statements below may have changed how it works, by an attribute perhaps."""
+        for seen in self.sightings:
+            if seen.place[0] == cell:
+                with contextlib.suppress(Exception):
+                    if structure(seen.original) == seen.signature:
+                        seen.network = _copy(seen.original)
+
     def bound(self, variable: str, place: Place) -> Sighting | None:
         """What `variable` was bound to at a place."""
         found = [seen for seen in self.sightings if seen.variable == variable and seen.place <= place]
@@ -75,19 +86,26 @@ class Timeline:
     def answer(self, sources: dict[int, str], failed: set[Place], wanted: Wanted) -> Sighting | None:
         """The network that answers q1, or None.
 
-        Preferred is what stood behind the handout's assertions where these passed; then the network that
-        `naive_init` was first applied to, which the rest of the homework works with; then what failed the assertions;
-        then the latest other network. The given network with one hidden layer never counts, nor an empty one where
-        there is another.
+        The rest of the homework works with the network that `naive_init` is first applied to. Preferred is what passed
+        the handout's assertions last before that, under the same name, else under another; later assertions are about
+        experiments, unless nothing else is there. Then what failed the assertions; then the latest other network. The
+        given network with one hidden layer never counts, nor an empty one where there is another.
         """
         asserted = [
             ((cell, line), name) for cell, source in sources.items() for line, name in asserted_names(source, wanted)
         ]
         used = [((cell, line), name) for cell, source in sources.items() for line, name in initialized_names(source)]
-        places = [(place, name) for place, name in reversed(asserted) if place not in failed]
-        places += used[:1]
-        places += [(place, name) for place, name in reversed(asserted) if place in failed]
-        for place, name in places:
+        use, used_name = used[0] if used else ((sys.maxsize, 0), "model")
+
+        def rank(assertion: tuple[Place, str]) -> int:
+            place, name = assertion
+            if place in failed:
+                return 5
+            before, same = place <= use, name == used_name
+            return (0 if same else 1) if before else (2 if same else 4)
+
+        places = [(rank(assertion), assertion) for assertion in reversed(asserted)] + [(3, first) for first in used[:1]]
+        for _rank, (place, name) in sorted(places, key=lambda ranked: ranked[0]):
             seen = self.bound(name, place)
             if seen is not None and wanted.may_be(seen.signature):
                 return seen
@@ -150,21 +168,30 @@ class Wanted:
 
 
 def asserted_names(source: str, wanted: Wanted) -> list[tuple[int, str]]:
-    """Lines with one of the handout's assertions on the network, and the variables that it is about."""
+    """Lines with one of the handout's assertions on the network, and the variables that it is about.
+
+    `len(NETWORK) == 9`, or as many parameters as `NETWORK.parameters()` should have; not within a function, which says
+    nothing of when it is called.
+    """
+    counted_by: dict[Any, str] = {wanted.children: "len", wanted.parameters: "parameters"}
     names = []
-    for node in _walk(source, "assert"):
-        if isinstance(node, ast.Assert):
-            constants = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
-            if constants & {wanted.children, wanted.parameters}:
-                known = {"len", "sum", "p", "torch", "list"}
-                names += [(node.lineno, name) for name in _names(node) if name not in known]
+    for node in _at_top(_parsed(source, "assert")):
+        asserted = node.test
+        parts = asserted.values if isinstance(asserted, ast.BoolOp) and isinstance(asserted.op, ast.And) else [asserted]
+        for test in parts:
+            if isinstance(test, ast.Compare) and all(isinstance(operator, ast.Eq) for operator in test.ops):
+                sides = [test.left, *test.comparators]
+                wants = {counted_by.get(side.value) for side in sides if isinstance(side, ast.Constant)}
+                calls = [part for side in sides for part in ast.walk(side) if isinstance(part, ast.Call)]
+                about = [name for call in calls if _called(call) in wants for name in _names(call) if name != "len"]
+                names += [(node.lineno, name) for name in about]
     return names
 
 
 def initialized_names(source: str) -> list[tuple[int, str]]:
     """Lines that pass a network to `naive_init` through `apply`, and the variable that holds it."""
     names = []
-    for node in _walk(source, "naive_init"):
+    for node in ast.walk(_parsed(source, "naive_init")):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -238,12 +265,26 @@ def _copy(module: nn.Module) -> nn.Module:
         return module
 
 
-def _walk(source: str, word: str) -> list[ast.AST]:
-    """All nodes of a cell that holds a word, none of another, as parsing takes its time."""
+def _parsed(source: str, word: str) -> ast.Module:
+    """A cell that holds a word; nothing of another, as parsing takes its time."""
     try:
-        return list(ast.walk(ast.parse(source))) if word in source else []
+        return ast.parse(source if word in source else "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+        return ast.parse("")
+
+
+def _at_top(node: ast.AST) -> Iterator[ast.Assert]:
+    """Assertions outside of functions and classes."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Assert):
+            yield child
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _at_top(child)
+
+
+def _called(call: ast.Call) -> str:
+    """The last name of what is called."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
 def _names(node: ast.AST) -> list[str]:
