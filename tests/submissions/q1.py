@@ -1,5 +1,7 @@
 """Answers to q1: every way to build the network, and what only passes the three assertions."""
 
+import textwrap
+
 from inithw.homework.reference.data import WIDTHS
 
 from tests.submissions.answer import Answer
@@ -52,6 +54,23 @@ def subclass(body):
         """
 
 
+OWN_LINEAR = [
+    ("matrix product", "nn.Linear", "def forward(self, x):\n    return x @ self.weight.T + self.bias"),
+    ("its parent's", "nn.Linear", "def forward(self, x):\n    return super().forward(x)"),
+    ("functional", "nn.Linear", "def forward(self, x):\n    return nn.functional.linear(x, self.weight, self.bias)"),
+    (
+        "from scratch",
+        "nn.Module",
+        """
+        def __init__(self, a, b):
+            super().__init__()
+            self.W = nn.Parameter(torch.randn(b, a))
+            self.b = nn.Parameter(torch.zeros(b))
+        def forward(self, x):
+            return x @ self.W.t() + self.b
+        """,
+    ),
+]
 RIGHT_FOR_SOME_SIZES = {
     "nothing below a hundredth": own("x * (x > 0.01)"),
     "the identity close to zero": own("torch.where(x.abs() > 1e-3, x.clamp(min=0), x)"),
@@ -271,6 +290,16 @@ Q1 = (
             "one layer frozen": chain("nn.ReLU()") + "\nmodel[2].weight.requires_grad = False",
         }.items()
     ),
+    wrong(
+        "changed below: a skip connection switched on",
+        subclass("return super().forward(x) + (3 * x if hasattr(self, 'skip') else 0)") + "model.skip = True",
+        items=("q1.forward",),
+    ),
+    wrong(
+        "changed below: thresholds of activations",
+        chain("nn.Threshold(0.0, 0.0)") + "\nfor act in model[1::2]:\n    act.threshold, act.value = 0.5, 0.5",
+        "q1.activation",
+    ),
     *(
         wrong(f"one array: {name}", chain("nn.ReLU()") + "\n" + code, "q1.shared_layers", items=("q1.layers",))
         for name, code in {
@@ -286,6 +315,26 @@ Q1 = (
         chain("nn.ReLU()")
         + "\nflat, at = torch.randn(sum(p.numel() for p in model.parameters())), 0\nfor p in model.parameters():\n"
         + "    p.data = flat[at:at + p.numel()].view_as(p)\n    at += p.numel()",
+    ),
+    *(
+        right(
+            f"own linear layer: {name}",
+            f"class Dense({base}):\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+            + chain("nn.ReLU()").replace("nn.Linear(", "Dense("),
+        )
+        for name, base, body in OWN_LINEAR
+    ),
+    *(
+        right(
+            f"widths as {name}",
+            f"sizes = {sizes}\nlayers = []\nfor a, b in zip(sizes[:-1], sizes[1:]):\n"
+            "    layers += [nn.Linear(a, b), nn.ReLU()]\nmodel = nn.Sequential(*layers[:-1])",
+        )
+        for name, sizes in {
+            "NumPy's integers": f"np.array([1] + [width] * {len(WIDTHS) - 2} + [1])",
+            "torch's integers": f"torch.tensor([1] + [width] * {len(WIDTHS) - 2} + [1])",
+            "32 bits": f"[np.int32(n) for n in [1] + [width] * {len(WIDTHS) - 2} + [1]]",
+        }.items()
     ),
     right(
         "for a moment without gradients", chain("nn.ReLU()") + "\nwith torch.no_grad():\n    model(torch.zeros(1, 1))"

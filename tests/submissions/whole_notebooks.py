@@ -9,11 +9,14 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from inithw.homework.reference.data import WIDTHS
 from inithw.homework.rubric import POINTS
 from nbconvert import PythonExporter
 
 from tests.submissions.answer import NAME, REFERENCE, Answer, Insertion, code_cells, save, text
 
+CHILDREN = 2 * (len(WIDTHS) - 1) - 1
+EXPERIMENT = "nn.Linear(1, 20), nn.Tanh(), " + (len(WIDTHS) - 3) * "nn.Linear(20, 20), nn.Tanh(), " + "nn.Linear(20, 1)"
 HANDOUT = Path(__file__).parents[2] / "assignment/homework.ipynb"
 
 
@@ -407,6 +410,26 @@ WHOLE_NOTEBOOKS = (
             Q3_CELL,
             "import copy\nmodel2 = copy.deepcopy(model)\nmodel2.append(nn.Sigmoid())\nmodel2(torch.zeros(1, 1))",
         ),
+    ),
+    *(
+        right(f"a later experiment with assertions: {name}", last(cell))
+        for name, cell in {
+            "another name": f"model_tanh = nn.Sequential({EXPERIMENT})\nassert len(model_tanh) == {CHILDREN}",
+            "the same name": f"model = nn.Sequential({EXPERIMENT})\nassert len(model) == {CHILDREN}",
+            "three widths": (
+                "for w in (5, 20, 80):\n    net = nn.Sequential(nn.Linear(1, w), nn.ReLU(), nn.Linear(w, w), nn.ReLU(),"
+                " nn.Linear(w, 1))\n    assert len(net) == 5"
+            ),
+            "the number elsewhere": (
+                f"big = nn.Sequential(nn.Linear(1, {CHILDREN}), nn.ReLU(), nn.Linear({CHILDREN}, 1))\n"
+                f"assert big[0].out_features == {CHILDREN}"
+            ),
+            "either": f"wide = nn.Sequential(nn.Linear(1, 3), nn.Tanh())\nn = 5\nassert n == 5 or len(wide) != {CHILDREN}",
+        }.items()
+    ),
+    right(
+        "assertions within a function",
+        above(Q1_CELL, f"model = nn.Sequential({EXPERIMENT})\ndef check(model):\n    assert len(model) == {CHILDREN}"),
     ),
     right(
         "a helper cell that the answers need",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import json
 import os
 import re
 import socket
@@ -123,6 +124,7 @@ class Session:
         try:
             with time_limit(request["seconds"], request["patience"]):
                 header, values = self.handlers[request["ask"]](request, arrays)
+                json.dumps(header)  # what cannot be sent fails here, and ends no worker
         except Unavailable as reason:
             missing = reason.failure.name if reason.failure is not None and reason.failure.cause is None else ""
             header = {"unavailable": reason.state, "reason": str(reason), "missing": missing}

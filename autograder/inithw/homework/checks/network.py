@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inithw.engine.records import Unavailable
 from inithw.engine.verdict import Lost, available
@@ -22,7 +23,7 @@ def check_layers(evidence: Evidence) -> None:
     expected = _expected_children(task.networks[0])
     parameters = sum(array.size for array in (*task.networks[0].weights, *task.networks[0].biases))
     right_function = _worst_input(model, task) is None
-    children = _with_own_relus(model.children, expected) if right_function else model.children
+    children = _with_own_layers(model.children, expected) if right_function else model.children
     if children == expected and model.parameters == parameters:
         return
     raise Lost.because(
@@ -73,12 +74,19 @@ def _expected_children(network: Network) -> tuple[Child, ...]:
     return tuple(children[:-1])
 
 
-def _with_own_relus(children: tuple[Child, ...], expected: tuple[Child, ...]) -> tuple[Child, ...]:
-    """In a model with the right function, what stands in a ReLU's place and is no class of torch's is max(0, x)."""
+def _with_own_layers(children: tuple[Child, ...], expected: tuple[Child, ...]) -> tuple[Child, ...]:
+    """In a model with the right function, what is no class of torch's is the layer in whose place it stands.
+
+    A linear layer has the weights and biases of one besides.
+    """
     if len(children) != len(expected):
         return children
     return tuple(
-        wanted if wanted.kind == "ReLU" and child.kind not in STANDARD_KINDS and child.repeats < 0 else child
+        wanted
+        if child.kind not in STANDARD_KINDS
+        and child.repeats < 0
+        and (wanted.kind == "ReLU" or replace(child, kind="Linear") == wanted)
+        else child
         for child, wanted in zip(children, expected, strict=True)
     )
 

@@ -210,12 +210,22 @@ def describe_children(module: nn.Module) -> list[dict[str, Any]]:
     for index, child in enumerate(module._modules.values()):  # .children() would leave out repeated objects
         description: dict[str, Any] = {"kind": _kind(child)}
         if isinstance(child, _LINEAR):
-            description.update(fan_in=child.in_features, fan_out=child.out_features, bias=child.bias is not None)
+            fans = {"fan_in": int(child.in_features), "fan_out": int(child.out_features)}  # NumPy's integers, perhaps
+            description.update(fans, bias=child.bias is not None)
+        elif child is not None and (shape := _own_shape(child)):
+            description.update(fan_out=shape[0], fan_in=shape[1], bias=True)
         for parameter in child.parameters() if child is not None else ():  # a layer's, or tied ones
             if seen.setdefault(id(parameter), index) != index:
                 description["repeats"] = seen[id(parameter)]
         children.append(description)
     return children
+
+
+def _own_shape(child: nn.Module) -> tuple[int, int] | None:
+    """The shape of the weights of a linear layer of the student's own: a matrix, and a bias for its rows."""
+    shapes = sorted((tuple(parameter.shape) for parameter in child.parameters()), key=len)
+    fits = [len(shape) for shape in shapes] == [1, 2] and shapes[0] == shapes[1][:1]
+    return shapes[1] if fits else None
 
 
 def load(module: nn.Module, arrays: list[torch.Tensor]) -> list[nn.Parameter]:
