@@ -140,8 +140,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(DIAGNOSIS, "if len(shown) == len(apart) >= 2:", "if False:"),
         Mutant(DIAGNOSIS, "(len(hits) >= 3 and 2 * len(hits) > len(right))", "False"),
         Mutant(DIAGNOSIS, "or _shows_multiples(besides, right)", ""),
-        Mutant(DIAGNOSIS, "name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words}", "name in _NO_HEDGE"),
-        Mutant(DIAGNOSIS, "name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words}", "False"),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.of_weights", "name in _NO_HEDGE"),
+        Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.of_weights", "False"),
         Mutant(DIAGNOSIS, 'if name == "global_total" and in_order:', "if False:"),
         Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
         Mutant(
@@ -211,6 +211,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant("homework/challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
     ),
     DRAWS: (
+        Mutant(INITIALIZATION, "very_values_kept(sample.weights[STARTED], old)) > 0.5", "[0]) > 0.5"),
         Mutant(
             INITIALIZATION,
             '_lost(seen, "draw_correlation") or _lost(seen, "novelty")',

@@ -83,7 +83,7 @@ def test_an_error_costs_its_own_cell_and_names_its_line():
     result = run_cells("a = 1\nb = 2 / 0", "def broken(:", "import sys\nsys.exit(3)", "print(a)")
     assert result["errors"] == [
         "ZeroDivisionError: division by zero (line 2)",
-        "SyntaxError: invalid syntax (line 1)",
+        f"SyntaxError in Python 3.{sys.version_info.minor}: invalid syntax (line 1)",
         "SystemExit: 3 (line 2)",
         "",
     ]

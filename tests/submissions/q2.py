@@ -153,6 +153,61 @@ PRINTED = {
     "a decimal comma, scientific": printing('print(name, f"{gnorm:.6e}".replace(".", ","))'),
     "German thousands": printing('print(name, f"{gnorm:,.3f}".replace(",", "_").replace(".", ",").replace("_", "."))'),
     "the learning rate and the size beside it": printing('print(f"{name} lr={lr} n={param.numel()} norm={gnorm:.5f}")'),
+    **{
+        f"the parameter's norm as {words}": printing(
+            f'print(f"{{name}}: {words} {{param.norm():.4f}} grad {{gnorm:.4f}}")'
+        )
+        for words in (
+            "weight L2 norm",
+            "norm of the parameters",
+            "weight (L2):",
+            "||W||_2 =",
+            "wnorm=",
+            "|θ|",
+            "Gewichtsnorm",
+        )
+    },
+    "the parameter's norm under a head": collected(
+        """
+        print(f"{'layer':<10}{'weight norm':>14}{'grad norm':>14}")
+        for name, norm in gnorms.items():
+            print(f"{name:<10}{dict(model.named_parameters())[name].norm():14.4f}{norm:14.4f}")
+        """
+    ),
+    "two blocks with headings": collected(
+        """
+        print("Gradient norms")
+        for name, norm in gnorms.items():
+            print(name, norm)
+        print("Weight norms")
+        for name in gnorms:
+            print(name, dict(model.named_parameters())[name].norm().item())
+        """
+    ),
+    "a frame with many columns": collected(
+        """
+        import pandas as pd
+        more = {"type": "float32", "device": "cpu", "trained": "yes"}
+        rows = [{"name": n, "rows": 20, "columns": 20, "the norm of it": v, **more} for n, v in gnorms.items()]
+        print(pd.DataFrame(rows))
+        """
+    ),
+    "a frame's style returned": collected(
+        "import pandas as pd\nreturn pd.DataFrame({'norm': gnorms}).style.format('{:.5f}')"
+    ),
+    "HTML returned": collected(
+        "from IPython.display import HTML\nreturn HTML(''.join(f'<p>{n}: {v:.6f}</p>' for n, v in gnorms.items()))"
+    ),
+    "lines returned": collected("return '\\n'.join(f'{v:.6f}' for v in gnorms.values())"),
+    "after a dash": printing('print(f"{name}-{gnorm:.6f}")'),
+    "with a separator of dashes": printing('print(name, f"{gnorm:.6f}", sep="---")'),
+    "with dots that lead there": printing('print(f"{name:.<20}{gnorm:.6f}")'),
+    "glued to a word": printing('print("norm is" + str(gnorm))'),
+    "glued to its name": printing('print(f"{name}_{gnorm:.6f}")'),
+    "an apostrophe for thousands": printing("print(name, f'{gnorm:,.3f}'.replace(',', '’'))"),
+    "Arabic digits": printing(
+        "print(name, f'{gnorm:.6f}'.translate({48 + k: 0x660 + k for k in range(10)} | {46: 0x66B}))"
+    ),
     "the parameter's norm by its name": printing('print(f"{name}: param {param.norm():.4f}, grad {gnorm:.4f}")'),
     "padded to fifty digits": printing('print(name, f"{gnorm:50.20f}")'),
     "percent of the total, too": collected("""
@@ -435,6 +490,18 @@ WHOLE_WRONG = {
             """),
         "",
     ),
+    "beside the wrong names, reversed": (
+        collected("for name, norm in zip(reversed(gnorms), gnorms.values()): print(name, norm)"),
+        "",
+    ),
+    "beside the wrong names, shifted": (
+        collected("for k, norm in enumerate(gnorms.values()): print([*gnorms][k - 1], norm)"),
+        "",
+    ),
+    "beside the wrong names, on the next line": (
+        collected("for k, norm in enumerate(gnorms.values()): print([*gnorms][k - 1], norm, sep='\\n')"),
+        "",
+    ),
     "the last layer forgotten": (
         function("""
             for name, layer in list(model.named_children())[:-1]:
@@ -473,6 +540,14 @@ HEDGES = {
     "the parameter's norm without a word": "print(name, param.norm().item(), gnorm)",
     "half and double": "print(name, gnorm / 2, gnorm, gnorm * 2)",
     "times the number of points": "print(name, gnorm, gnorm * len(train_x))",
+    "three digits": "print(f'{name} spectral {torch.linalg.norm(g, 2):.3g} frobenius {gnorm:.6g}')",
+    "glued to words": "print(f'{name} spectral{torch.linalg.norm(g, 2):.5f} F {gnorm:.5f} L1_{g.abs().sum():.5f}')",
+    "with a minus": "print(name, gnorm, -g.abs().sum().item())",
+    "full-width digits": (
+        "print(name, gnorm, str(g.abs().sum().item()).translate({48 + k: 0xFF10 + k for k in range(10)}))"
+    ),
+    "other exponents": "print(name, *[g.norm(p).item() for p in (1.5, 2, 3, 4)])",
+    "sums of rows and columns": "print(name, g.abs().sum(0).max().item(), gnorm, g.abs().sum(1).max().item())",
     "another wrong one on each layer": (
         "print(name, gnorm, [g.abs().sum(), g.abs().max(), g.square().sum()][k // 2 % 3].item())"
     ),
@@ -493,6 +568,7 @@ HEDGES_IN_LISTS = {
         "for name, norm in zip(gnorms, spectral): print(name, norm)\n"
         "for name, norm in gnorms.items(): print(name, norm)"
     ),
+    "all beside every name": "for name in gnorms: print(name, *gnorms.values())",
     "pairs": "print([(a, b) for a, b in zip(l1, gnorms.values())])",
 }
 EXPONENTS = ("0e8", "000e9", "123_000e9", "0e5", "1e4", "0.0e6", "00_000e9", "5E3", "0,000e7", "1e999")

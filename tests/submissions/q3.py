@@ -502,6 +502,20 @@ KEEPS_OLD = {
         "old = module.weight.data\n"
         "module.weight.data = torch.where(old.isnan(), fresh, (fresh + old) / math.sqrt(2))"
     ),
+    "only in hidden layers where it is finite": (
+        "if module.weight.isnan().any() or module.in_features == module.out_features:\n"
+        "    nn.init.kaiming_normal_(module.weight)"
+    ),
+    "old ones in another order": (
+        "old = module.weight.data.flatten()\n"
+        "if old.isnan().any() or len(old) == 1 or old.std() < 1e-6:\n    nn.init.kaiming_normal_(module.weight)\n"
+        "else:\n    module.weight.data = old[torch.randperm(len(old))].reshape(module.weight.shape)"
+    ),
+    "old ones with other signs": (
+        "old = module.weight.data\n"
+        "if old.isnan().any() or old.numel() == 1 or old.std() < 1e-6:\n    nn.init.kaiming_normal_(module.weight)\n"
+        "else:\n    module.weight.data = old * (torch.randint(0, 2, old.shape) * 2.0 - 1)"
+    ),
     "only where the scale is not right": (
         "he = math.sqrt(2 / module.in_features)\n"
         "if module.weight.numel() == 1 or not 0.5 * he < module.weight.std() < 2 * he:\n"

@@ -424,7 +424,7 @@ WHOLE_NOTEBOOKS = (
                 f"big = nn.Sequential(nn.Linear(1, {CHILDREN}), nn.ReLU(), nn.Linear({CHILDREN}, 1))\n"
                 f"assert big[0].out_features == {CHILDREN}"
             ),
-            "either": f"wide = nn.Sequential(nn.Linear(1, 3), nn.Tanh())\nn = 5\nassert n == 5 or len(wide) != {CHILDREN}",
+            "either": f"wide = nn.Sequential(nn.Tanh())\nn = 5\nassert n == 5 or len(wide) != {CHILDREN}",
         }.items()
     ),
     right(

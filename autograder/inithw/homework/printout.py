@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +25,8 @@ LARGEST_ERROR = 1e-3
 
 # Every repetition is bounded or possessive, and no number starts inside another: linear in the text.
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+]?"
+    r"(?:(?<![\w.])|(?<=\.\.)|(?<=[^\W\d])(?=[0-9]{1,40}\.[0-9]{2}))"  # after dots that lead there, or glued to a word
+    r"(?:(?<![^\s(\[{<>=:;,|&'\"])[-+])?"  # a sign, no dash between a name and a number
     r"(?:(?:[0-9]{1,3}(?:[,_'][0-9]{3}){1,4}(?![0-9])(?:\.[0-9]{0,60})?"
     r"|[0-9]{1,3}(?:\.[0-9]{3}){1,4},[0-9]{1,60}(?![0-9.,])"
     r"|[0-9]{1,40},[0-9]{1,60}(?![0-9.,])"
@@ -36,9 +38,13 @@ _AFTER_THOUSANDS = re.compile(r"[0-9]{3}(?![0-9])")
 _THOUSANDS_BEFORE = re.compile(r"(?<![\w.,])(?:[0-9]{1,3}[ \u00a0\u2009\u202f]){1,3}\Z")
 _POWER_OF_TEN = re.compile(r"(?<=[0-9]) ?(?:[x×·*⋅]|\\times|\\cdot) ?10(?:\^|\*\*)\{?([-+]?[0-9]{1,3})\}?")
 _SUPERSCRIPT = re.compile(r"(?<=10)([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
+_SIGNS = {"−": "-", "’": "'", "．": ".", "，": ",", "٫": "."}
+_MOST_SAID = 60  # characters before a number that are about it
 _SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
-_WORDS_BEFORE = re.compile(r"(?:[A-Za-z]{1,20}[^A-Za-z0-9]{1,3})?[A-Za-z]{1,20}[^A-Za-z0-9]{0,10}\Z")
-_NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)(?![A-Za-z_])")
+_NO_ASCII = re.compile(r"[^\x00-\x7f]")
+_WEIGHTS = re.compile(r"\b[wp]\b|\b[wp]_?norm|weight|param|theta|θ|gewicht|权重", re.IGNORECASE)
+"""What people call weights, in words and symbols."""
+_NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)(?![A-Za-z_])(?:-+(?=[0-9]))?")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 
 
@@ -49,12 +55,12 @@ class Number:
     Attributes:
         text: As it stands there.
         values: What it can mean: `2,123.45` is one number, or an index and a number; `2,123` is 2.123, too.
-        words: The last two words right before it, in small letters.
+        of_weights: Whether the words since the number before it, or since the line began, say that it is about weights.
     """
 
     text: str
     values: tuple[Decimal, ...]
-    words: tuple[str, ...] = ()
+    of_weights: bool = False
 
     def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS, slack: float = 0.0) -> bool:
         """Whether this is `value`, rounded or cut off, to at least `digits` significant digits of the value."""
@@ -81,11 +87,13 @@ class Printout:
         named: Per layer, the different numbers beside the layer's name; empty when a layer is not named.
         ordered: All numbers in order, for texts without names; one more than tolerated at most.
         layers: Number of weight matrices.
+        speaks_of_weights: Whether a line without numbers, such as a table's head, does so.
     """
 
     named: tuple[tuple[Number, ...], ...]
     ordered: tuple[Number, ...]
     layers: int
+    speaks_of_weights: bool = False
 
     @property
     def crowded(self) -> bool:
@@ -113,11 +121,15 @@ class Printout:
             slack: How far off each may be besides.
         """
         wanted = list(zip(norms, [0.0] * len(norms) if slack is None else slack, strict=True))
-        if self._named_usable and all(
-            any(number.shows(norm, digits, more) for number in candidates)
-            for candidates, (norm, more) in zip(self.named, wanted, strict=True)
-        ):
-            return True
+        if self._named_usable:
+            shown = [
+                {layer for layer, (norm, more) in enumerate(wanted) if any(n.shows(norm, digits, more) for n in beside)}
+                for beside in self.named
+            ]
+            if all(layer in beside for layer, beside in enumerate(shown)):
+                return True
+            if all(shown):  # every name has some layer's norm beside it, and not its own
+                return False
         remaining = iter(self.ordered)
         return self._ordered_usable and all(
             any(number.shows(norm, digits, more) for number in remaining) for norm, more in wanted
@@ -145,16 +157,24 @@ class Printout:
 
 def read_printout(text: str, layers: int) -> Printout:
     """Read what `print_gnorms` showed for a network with `layers` weight matrices, named 0.weight, 2.weight ..."""
-    text = _TERMINAL_CODE.sub("", text)
+    text = _NO_ASCII.sub(_in_ascii, _TERMINAL_CODE.sub("", text))
     text = _SUPERSCRIPT.sub(lambda power: "^" + power[1].translate(_SUPERSCRIPTS), text)
     text = _POWER_OF_TEN.sub(r"e\1", text)
     named = _beside_names(text)
     complete = all(2 * layer in named for layer in range(layers))
+    heads = (line for line in _NAME.sub(" ", text).splitlines() if not any(map(_is_decimal, _NUMBER.findall(line))))
     return Printout(
         named=tuple(tuple(named[2 * layer].values()) for layer in range(layers)) if complete else (),
         ordered=tuple(islice(_answers(_NAME.sub(" ", text)), _most_numbers(layers) + 1)),
         layers=layers,
+        speaks_of_weights=any(_WEIGHTS.search(line) for line in heads),
     )
+
+
+def _in_ascii(letter: re.Match[str]) -> str:
+    """Digits, signs and separators of other scripts as Python writes them; all else as it is."""
+    digit = unicodedata.decimal(letter[0], None)
+    return _SIGNS.get(letter[0], letter[0]) if digit is None else str(digit)
 
 
 def _most_numbers(layers: int) -> int:
@@ -196,15 +216,16 @@ def _add(numbers: dict[str, Number], text: str) -> bool:
 def _answers(text: str) -> Iterator[Number]:
     """The numbers that can be norms: bare integers (an index, a shape, a count) only where there is nothing else."""
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
+    said = 0
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
-            before = _WORDS_BEFORE.search(text, max(0, match.start() - 50), match.start())
-            words = tuple(re.findall("[a-z]+", before[0].lower())) if before else ()
+            before = text[max(said, match.start() - _MOST_SAID) : match.start()].rpartition("\n")[2]
+            said = match.end()
             readings = _readings(match[0])
             if _AFTER_THOUSANDS.match(match[0]):  # 1 234.5, or an index and a number
                 thousands = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
                 readings += _readings("".join(thousands[0].split()) + match[0]) if thousands else ()
-            yield Number(match[0], readings, words)
+            yield Number(match[0], readings, _WEIGHTS.search(before) is not None)
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:

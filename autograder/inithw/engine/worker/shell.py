@@ -156,7 +156,8 @@ class _Publisher(DisplayPublisher):
     def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         shown = data.get("text/plain", "")
         if _NAME_OF_AN_OBJECT.match(shown):  # its text comes in another format
-            shown = next((text for kind, text in data.items() if kind.startswith("text/") and text is not shown), shown)
+            texts = (text for kind, text in data.items() if kind.startswith("text/") or kind == "image/svg+xml")
+            shown = next((text for text in texts if text is not shown), shown)
         print(shown)
 
 
@@ -201,6 +202,7 @@ class GradingShell(InteractiveShell):
     """IPython without a terminal, a history, tracebacks on screen, or subprocesses."""
 
     display_pub_class = Type(_Publisher)
+    kernel = None  # that there is this attribute tells pandas and others that this is no terminal
 
     def __init__(self) -> None:
         config = Config()
@@ -497,7 +499,8 @@ def _said(failure: Failure) -> str:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
     except BaseException:
         message = "(no message)"
-    name = "" if isinstance(error, TimeLimitReached) else f"{type(error).__name__}: "
+    version = f" in Python {sys.version_info[0]}.{sys.version_info[1]}" if isinstance(error, SyntaxError) else ""
+    name = "" if isinstance(error, TimeLimitReached) else f"{type(error).__name__}{version}: "
     said = f"{name}{without_paths(message)[:MESSAGE_LIMIT]}".strip().removesuffix(":")
     uses = f"; it uses {' and '.join(packages)}, which the grading machine does not have" if packages else ""
     return said + uses

@@ -12,7 +12,7 @@ import numpy as np
 
 from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
-from inithw.homework.asked import SAME_SHAPE
+from inithw.homework.asked import SAME_SHAPE, STARTED
 from inithw.homework.checks.response import wrong_gradient, wrong_output
 from inithw.homework.computed import once
 from inithw.homework.diagnosis.initialization import (
@@ -23,6 +23,7 @@ from inithw.homework.diagnosis.initialization import (
     name_scale,
 )
 from inithw.homework.records import Evidence, InitEvidence, Network, WeightSample
+from inithw.homework.reference.initialization import very_values_kept
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
@@ -64,6 +65,10 @@ def check_draws(evidence: Evidence) -> None:
             f"{_middle(seen.votes('remains')):.0%} of the old weights are in the new; nothing was expected to remain"
         )
         raise Lost.because(found, MISTAKES["q3.old_weights"])
+    for sample, old in zip(init.restarted, evidence.challenge.start.weights, strict=True):
+        if np.median(very_values_kept(sample.weights[STARTED], old)) > 0.5:
+            found = f"the weights {_where(sample)} were, in some order, those before; nothing was expected to remain"
+            raise Lost.because(found, MISTAKES["q3.old_weights"])
     for sample in (*samples, *init.restarted):
         if np.any(sample.biases != 0):  # NaN too
             raise Lost.because(

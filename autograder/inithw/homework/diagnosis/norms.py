@@ -11,7 +11,7 @@ from inithw.engine.verdict import Mistake, registry
 from inithw.homework.printout import LARGEST_ERROR, SIGNIFICANT_DIGITS, Number, Printout
 from inithw.homework.records import Network, NormsTask
 from inithw.homework.reference.network import gradients
-from inithw.homework.reference.norms import frobenius, wrong_norms
+from inithw.homework.reference.norms import frobenius, other_norms, wrong_norms
 
 _ENTRIES = "The L2 norm of a matrix is that of one long vector holding all its entries."
 MISTAKES = registry(
@@ -110,8 +110,9 @@ _ROUNDING = 2e-6
 _SHARE_ERROR = 0.01
 """Shares are printed with few digits."""
 _NO_HEDGE = frozenset({"parameter"})
-"""Not a norm of the gradient: may stand beside it when the words before say what it is."""
-_WORDS_FOR_PARAMETERS = frozenset({"w", "weight", "weights", "param", "params", "parameter", "value", "data"})
+"""Not a norm of the gradient: may stand beside it when words say what it is."""
+_ABOUT = 3
+"""Significant digits in which a hedge is recognized: fewer than an answer has."""
 
 
 def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray]) -> bool:
@@ -120,8 +121,19 @@ def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray])
     One number may look like a wrong norm by chance: it takes one quantity on every layer where it can be told apart,
     or any on three layers and on more than half.
     """
-    right, wrong = frobenius(matrices), wrong_norms(network, matrices)
-    return any(_shows_wrong_ones(besides, right, wrong) for besides in printout.besides(right))
+    right, wrong = frobenius(matrices), wrong_norms(network, matrices) | other_norms(matrices)
+    named = {name: values for name, values in wrong.items() if not (name in _NO_HEDGE and printout.speaks_of_weights)}
+    return _shows_all_beside_all(printout, right) or any(
+        _shows_wrong_ones(besides, right, named) for besides in printout.besides(right)
+    )
+
+
+def _shows_all_beside_all(printout: Printout, right: FloatArray) -> bool:
+    """Whether every name has another layer's norm beside it, too: no list that grows, nor the norm before."""
+    return bool(printout.named) and all(
+        any(number.shows(norm) for other, norm in enumerate(right) if other != layer for number in beside)
+        for layer, beside in enumerate(printout.named)
+    )
 
 
 def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wrong: Mapping[str, FloatArray]) -> bool:
@@ -135,7 +147,8 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
             layer
             for layer in apart
             if any(
-                number.shows(values[layer]) and not (name in _NO_HEDGE and _WORDS_FOR_PARAMETERS & {*number.words})
+                (number.shows(values[layer], _ABOUT) or number.shows(-values[layer], _ABOUT))
+                and not (name in _NO_HEDGE and number.of_weights)
                 for number in besides[layer]
             )
         ]
@@ -152,7 +165,8 @@ def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> 
         factor > 0
         and not _is_relative(factor, right)
         and all(
-            any(number.shows(factor * norm) for number in numbers) for numbers, norm in zip(besides, right, strict=True)
+            any(number.shows(factor * norm, _ABOUT) for number in numbers)
+            for numbers, norm in zip(besides, right, strict=True)
         )
         for factor in factors
     )

@@ -234,6 +234,18 @@ def remains(new: Sequence[FloatArray], old: Sequence[FloatArray]) -> FloatArray:
         return np.abs(sum(np.sum(a * b, axis=(1, 2)) for a, b in pairs)) / len(pairs)
 
 
+def very_values_kept(new: FloatArray, old: FloatArray) -> FloatArray:
+    """Which share of a layer's weights are, up to sign and order, the very numbers that stood in it, shape (networks,).
+
+    No threshold is needed: fresh numbers of float32 are others.
+
+    Args:
+        new: Shape (networks, fan_out, fan_in).
+        old: Shape (fan_out, fan_in).
+    """
+    return np.asarray(np.isin(np.abs(new), np.abs(old)).mean(axis=(1, 2)))
+
+
 def _unit(matrices: FloatArray) -> FloatArray:
     matrices = matrices.astype(np.float64)
     return matrices / np.linalg.norm(matrices, axis=(1, 2), keepdims=True)

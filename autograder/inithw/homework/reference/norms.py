@@ -41,3 +41,20 @@ def wrong_norms(network: Network, weight_gradients: Sequence[FloatArray]) -> dic
         "running_norm": np.sqrt(np.cumsum(right**2)),
         "global_total": np.full(len(right), np.sqrt(np.sum(right**2))),
     }
+
+
+def other_norms(weight_gradients: Sequence[FloatArray]) -> dict[str, FloatArray]:
+    """Further norms that nobody prints by mistake, but who leaves the choice to others; shape (layers,) each."""
+    absolute = [np.abs(gradient) for gradient in weight_gradients]
+    largest = [np.maximum(values.max(), np.finfo(float).tiny) for values in absolute]
+    return {
+        **{
+            f"p = {p:g}": np.array(
+                [m * np.sum((a / m) ** p) ** (1 / p) for a, m in zip(absolute, largest, strict=True)]
+            )
+            for p in (0.5, 1.5, 3, 4, 5)
+        },
+        "largest row": np.array([values.sum(axis=1).max() for values in absolute]),
+        "largest column": np.array([values.sum(axis=0).max() for values in absolute]),
+        "l1 over the root of the size": np.array([values.sum() / np.sqrt(values.size) for values in absolute]),
+    }

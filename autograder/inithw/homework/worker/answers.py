@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython.display import display
 from torch import nn
 
 from inithw.engine.worker import seeds, session
@@ -130,7 +131,7 @@ class Answers(session.Answers):
                 text = kept.decode(errors="replace")
                 if raised is None:
                     if returned is not None and len(_DECIMAL.findall(text)) < len(request["widths"]) - 1:
-                        text += repr(returned)[:_TEXT_LIMIT]  # as a notebook shows a cell's last expression
+                        text += self._shown(returned)
                     return ({"text": text}, []), True
                 if re.search(r"\d", text):  # what was printed before an error counts
                     return ({"text": text, "raised": str(raised)}, []), False
@@ -139,6 +140,17 @@ class Answers(session.Answers):
             raise failure
 
         return self.session.ask("print_gnorms", put)
+
+    def _shown(self, value: Any) -> str:
+        """A value as a notebook shows that of a cell's last expression, a text without its quotation marks."""
+        if isinstance(value, str):
+            return value[:_TEXT_LIMIT]
+        try:
+            with self.session.output.record(_TEXT_LIMIT) as kept:
+                display(value)
+        except Exception:
+            return repr(value)[:_TEXT_LIMIT]
+        return kept.decode(errors="replace")
 
     def _called(self, name: str, function: Callable[..., Any], network: nn.Module) -> tuple[Any, Unavailable | None]:
         try:
@@ -239,13 +251,13 @@ class Answers(session.Answers):
         arguments, and the student may have made them tensors or columns.
         """
         namespace = self.session.shell.user_ns
-        lent = {"train_x": x, "train_y": y}
-        kept = {name: namespace[name] for name in lent if name in namespace}
+        kept = {name: namespace[name] for name in ("train_x", "train_y") if name in namespace}
+        lent = {name: _like(kept.get(name), values) for name, values in [("train_x", x), ("train_y", y)]}
         copies = {name: _flat_copy(old) for name, old in kept.items()}
         fits = {name for name, values in lent.items() if len(copies.get(name, ())) == len(values)}
         for name, values in lent.items():
             if name in fits:
-                _overwrite(kept[name], values)
+                _overwrite(kept[name], np.asarray(values))
             else:
                 namespace[name] = values
         try:
@@ -256,6 +268,14 @@ class Answers(session.Answers):
                     _overwrite(kept[name], copies[name])
                 namespace.pop(name, None)
             namespace.update(kept)
+
+
+def _like(old: Any, values: np.ndarray) -> Any:
+    """Values in the type of those that they stand for: a list, a tuple, a Series of pandas; an array of any other."""
+    with contextlib.suppress(Exception):
+        if isinstance(old, list | tuple) or type(old).__module__.startswith("pandas."):
+            return type(old)(values.tolist())
+    return values
 
 
 def _flat_copy(values: Any) -> np.ndarray:
