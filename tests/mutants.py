@@ -81,7 +81,7 @@ TABLE = "homework/statistics.py"
 MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     LAYERS: (
         Mutant(NETWORK, "children == expected and model.parameters == parameters", "model.parameters == parameters"),
-        Mutant(NETWORK, "children == expected and model", "len(children) == len(expected) and model"),
+        Mutant(NETWORK, "children == expected and model.parameters ==", "len(children) == len(expected) and 1321 =="),
         Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = True"),
         Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = False"),
         Mutant(NETWORK, "child.kind not in STANDARD_KINDS", "True"),
@@ -171,12 +171,12 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(PRINTOUT, "PER_LAYER = 6", "PER_LAYER = 90"),
         Mutant(PRINTOUT, "PER_LAYER = 6", "PER_LAYER = 1"),
         Mutant(PRINTOUT, "ELSEWHERE = 3", "ELSEWHERE = -9"),
-        Mutant(PRINTOUT, 'text = _TERMINAL_CODE.sub("", text)', "text = str(text)"),
+        Mutant(PRINTOUT, '_TERMINAL_CODE.sub("", text)', "text"),
         Mutant(PRINTOUT, "(?:e[-+]?[0-9]{1,3})?", ""),
         Mutant(PRINTOUT, "(?:[,_'][0-9]{3}){1,4}", "(?:[x][0-9]{3}){1,4}"),
         Mutant(PRINTOUT, "return self._ordered_usable and all(", "return self._ordered_usable and any("),
         Mutant(PRINTOUT, "return self._ordered_usable and all(", "return False and all("),
-        Mutant(PRINTOUT, "if self._named_usable and all(", "if self._named_usable and any("),
+        Mutant(PRINTOUT, "if all(layer in beside for layer, beside in enumerate(shown)):", "if any(shown):"),
         Mutant(PRINTOUT, "10.0 ** min(exponent, last)", "10.0**exponent"),
         Mutant(PRINTOUT, "        allowed = min(allowed, LARGEST_ERROR * abs(value))\n", "        pass\n"),
         Mutant(PRINTOUT, 'if len(parts) == 2 and "," in number', "if False"),

@@ -34,7 +34,7 @@ RUBRIC = (
     _item(
         "q1.forward",
         "the function that the network computes",
-        "Given new weights, it computes that network's function, for large and negative inputs too.",
+        "Given new weights, it computes that network's function and gradients, for large and negative inputs too.",
         checks.check_forward,
     ),
     _item(
