@@ -287,6 +287,12 @@ Q1 = (
             "of a tanh": own("torch.tanh(x) + (x.clamp(min=0) - torch.tanh(x)).detach()"),
             "without a graph": subclass("with torch.no_grad():\n                    return super().forward(x)"),
             "frozen": chain("nn.ReLU()") + "\nmodel.requires_grad_(False)",
+            "none in the homework's range": subclass(
+                "y = super().forward(x)\n                return torch.where(x.abs() < 2, y.detach(), y)"
+            ),
+            "none by hooks": chain("nn.ReLU()")
+            + "\nfor p in model.parameters():\n    p.register_hook(lambda g: 0 * g)",
+            "biases frozen": chain("nn.ReLU()") + "\nfor layer in model[::2]:\n    layer.bias.requires_grad_(False)",
             "one layer frozen": chain("nn.ReLU()") + "\nmodel[2].weight.requires_grad = False",
         }.items()
     ),

@@ -608,6 +608,11 @@ NOT_TRAINABLE = {
         f"w = {HE}\ndel module.weight\nmodule.weight = w\nmodule.spare = nn.Parameter(torch.zeros(1, 1))"
     ),
     "no gradient by a hook": "nn.init.kaiming_normal_(module.weight)\nmodule.weight.register_hook(lambda g: 0 * g)",
+    "biases frozen": "nn.init.kaiming_normal_(module.weight)\nmodule.bias.requires_grad_(False)",
+    "biases that are no Parameters": (
+        "nn.init.kaiming_normal_(module.weight)\ndel module.bias\n"
+        "module.register_buffer('bias', torch.zeros(module.out_features))"
+    ),
     "no output by a hook": (
         "nn.init.kaiming_normal_(module.weight)\nmodule.register_forward_hook(lambda m, i, o: 0 * o)"
     ),

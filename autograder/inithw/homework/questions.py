@@ -101,7 +101,7 @@ def _printout(index: int) -> str:
 
 def _read_model(reply: Reply, task: ForwardTask) -> ModelEvidence:
     outputs: FloatArray | Unavailable
-    shape = len(task.networks), _weights(task.networks[0])
+    shape = len(task.networks), _parameters(task.networks[0])
     if reply.flag("outputs"):
         outputs, gradients = reply.floats((len(task.networks), *task.inputs.shape), shape)
     else:
@@ -135,7 +135,7 @@ def _read_init(reply: Reply, challenge: Challenge) -> InitEvidence:
     fans = list(pairwise(challenge.start.widths))
     networks = _read_networks(reply, fans, challenge.networks)
     restarted = _read_networks(reply, fans, challenge.restarted)
-    outputs, gradients = reply.floats(challenge.forward.inputs.shape, (_weights(challenge.start),))
+    outputs, gradients = reply.floats(challenge.forward.inputs.shape, (_parameters(challenge.start),))
     return InitEvidence(layers, networks, restarted, outputs, gradients, reply.text("forward_error"))
 
 
@@ -161,8 +161,8 @@ def _sample(block: FloatArray, fan_in: int, fan_out: int) -> WeightSample:
     return WeightSample(fan_in, fan_out, weights, block[:, fan_in * fan_out :])
 
 
-def _weights(network: Network) -> int:
-    return sum(matrix.size for matrix in network.weights)
+def _parameters(network: Network) -> int:
+    return sum(array.size for array in _flat(network))
 
 
 def _flat(network: Network) -> list[FloatArray]:

@@ -138,8 +138,8 @@ class ModelEvidence:
         children: In order.
         parameters: Number of parameters.
         outputs: On `ForwardTask.inputs` with each of `ForwardTask.networks` loaded, shape (networks, n), or why not.
-        gradients: Of the mean square of each network's outputs by all weight matrices, in a row, shape
-            (networks, weights); zero where no gradient arrives, and where there are no outputs.
+        gradients: Of the mean of (output / (1 + |input|))^2 of each network by weights and biases in turn, in a row,
+            shape (networks, parameters); zero where no gradient arrives, and where there are no outputs.
     """
 
     variable: str
@@ -176,8 +176,7 @@ class InitEvidence:
             them belongs to network k.
         restarted: The same for `Challenge.restarted` networks.
         outputs: Of the last of the networks, on `ForwardTask.inputs`, shape (n,).
-        gradients: Of the mean square of these outputs by all weight matrices, in a row; zero where no gradient arrives,
-            NaN where it arrives at what weights are computed from.
+        gradients: As in `ModelEvidence`, in a row; NaN where they arrive at what weights are computed from.
         forward_error: What running that network raised, or empty.
     """
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from inithw.engine.records import FloatArray
 from inithw.homework.records import Network
-from inithw.homework.reference.network import forward, gradients
+from inithw.homework.reference.network import all_gradients, forward
 
 OUTPUT_TOLERANCE = 1e-4
 """Largest deviation of an output, relative to the scale of the network's function at that input."""
@@ -55,24 +55,31 @@ def output_scale(inputs: FloatArray, outputs: FloatArray) -> FloatArray:
 
 
 def wrong_gradient(network: Network, inputs: FloatArray, found: FloatArray) -> str | None:
-    """Which weights get another gradient than that of the mean square of the outputs, in words; None when none does.
+    """Which weights or biases get another gradient than they should, in words; None when none does.
 
     Args:
         network: With the weights that were loaded.
         inputs: Shape (n,).
-        found: Of all weight matrices, in a row; what is NaN is not known and not compared.
+        found: As from `expected_gradients`, in a row; what is NaN is not known and not compared.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        expected = gradients(network, inputs, np.zeros_like(inputs))
-    ends = np.cumsum([matrix.size for matrix in expected])
-    for layer, (matrix, part) in enumerate(zip(expected, np.split(found, ends[:-1]), strict=True)):
-        norm = float(np.linalg.norm(matrix))
-        deviation = np.nan_to_num(part.astype(np.float64) - matrix.ravel(), nan=0.0)
+    expected = expected_gradients(network, inputs)
+    ends = np.cumsum([values.size for values in expected])
+    for place, (right, part) in enumerate(zip(expected, np.split(found, ends[:-1]), strict=True)):
+        name, norm = f"{2 * (place // 2)}.{'bias' if place % 2 else 'weight'}", float(np.linalg.norm(right))
+        deviation = np.nan_to_num(part.astype(np.float64) - right.ravel(), nan=0.0)
         if np.linalg.norm(deviation) > GRADIENT_TOLERANCE * norm:
             if not part.any():
-                return f"passes no gradient on to {2 * layer}.weight"
+                return f"passes no gradient on to {name}"
             return (
-                f"passes a gradient of norm {np.linalg.norm(part):.4g} on to {2 * layer}.weight where one of norm "
-                f"{norm:.4g}, of the mean square of its outputs, was expected"
+                f"passes a gradient of norm {np.linalg.norm(part):.4g} on to {name} where one of norm {norm:.4g} "
+                "was expected"
             )
     return None
+
+
+def expected_gradients(network: Network, inputs: FloatArray) -> list[FloatArray]:
+    """Of the mean of (output / (1 + |input|))^2, by weights and biases in turn: small and large inputs count alike."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = forward(network, inputs)
+        # The squared error towards these targets has the same derivative by the outputs.
+        return all_gradients(network, inputs, outputs - outputs / (1 + np.abs(inputs.astype(np.float64))) ** 2)

@@ -10,7 +10,7 @@ from inithw.engine.records import FloatArray
 from inithw.homework.records import Network
 from inithw.homework.reference.data import TRAIN_X, TRAIN_Y, WIDTHS
 
-__all__ = ["WIDTHS", "forward", "gradients", "initial_gradient_norms"]
+__all__ = ["WIDTHS", "all_gradients", "forward", "gradients", "initial_gradient_norms"]
 
 
 def forward(network: Network, x: FloatArray) -> FloatArray:
@@ -19,7 +19,12 @@ def forward(network: Network, x: FloatArray) -> FloatArray:
 
 
 def gradients(network: Network, x: FloatArray = TRAIN_X, y: FloatArray = TRAIN_Y) -> list[FloatArray]:
-    """Gradients of the mean squared error over (x, y) with respect to each weight matrix, shaped as it is.
+    """Gradients of the mean squared error over (x, y) with respect to each weight matrix, shaped as it is."""
+    return all_gradients(network, x, y)[::2]
+
+
+def all_gradients(network: Network, x: FloatArray, y: FloatArray) -> list[FloatArray]:
+    """The same with respect to the weights and the biases of each layer in turn.
 
     Backpropagation: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
     """
@@ -27,7 +32,7 @@ def gradients(network: Network, x: FloatArray = TRAIN_X, y: FloatArray = TRAIN_Y
     delta = 2.0 * (activations[-1] - y[:, None].astype(np.float64)) / len(x)
     result: list[FloatArray] = []
     for layer in reversed(range(len(network.weights))):
-        result.append(delta.T @ activations[layer])
+        result += [delta.sum(axis=0), delta.T @ activations[layer]]
         delta = (delta @ network.weights[layer].astype(np.float64)) * (activations[layer] > 0)
     return result[::-1]
 

@@ -87,10 +87,10 @@ class Answers(session.Answers):
             gradients: list[np.ndarray] = []
             for first in range(0, len(weights), each):
                 with moment.restored() if moment else contextlib.nullcontext():
-                    matrices = load(seen.network, weights[first : first + each])
-                    found, by_matrix = _run(seen.network, inputs, matrices)
+                    learnt = load(seen.network, weights[first : first + each])
+                    found, by_parameter = _run(seen.network, inputs, learnt)
                 outputs.append(found)
-                gradients += by_matrix
+                gradients += by_parameter
         except Exception as error:
             return {**header, "outputs": False, "reason": describe(self.session.shell.explain(error))}, []
         return {**header, "outputs": True}, [*outputs, *gradients]
@@ -225,10 +225,7 @@ class Answers(session.Answers):
                 restarted += initialized(widths, others[done % 2])
                 done += 1
         forward_error = ""
-        outputs, gradients = (
-            np.zeros_like(inputs),
-            [np.zeros((fan_out, fan_in), np.float32) for fan_in, fan_out in itertools.pairwise(widths)],
-        )
+        outputs, gradients = np.zeros_like(inputs), [np.zeros_like(array) for array in start]
         try:
             outputs, gradients = _run_initialized(last, torch.from_numpy(inputs))
         except Exception as error:
@@ -320,11 +317,11 @@ def _linear(network: nn.Sequential) -> list[nn.Linear]:
 
 
 def _run(
-    network: nn.Module, inputs: torch.Tensor, weights: Sequence[torch.Tensor]
+    network: nn.Module, inputs: torch.Tensor, parts: Sequence[torch.Tensor]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Outputs at inputs of shape (n,), flat, in the network's own precision where it has enough.
 
-    Then the gradients of their mean square by each of the weights, zero where none arrives.
+    Then the gradients of the mean of (output / (1 + |input|))^2 by each of the parts, zero where none arrives.
 
     Raises:
         ValueError: There are more or fewer outputs than inputs.
@@ -336,24 +333,28 @@ def _run(
         outputs = network(inputs.unsqueeze(-1).to(own)).reshape(-1)
         if outputs.shape != inputs.shape:
             raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
-        learnt = [part for part in weights if part.requires_grad and outputs.requires_grad]
-        found = _gradients(outputs.square().mean(), learnt, allow_unused=True) if learnt else ()
+        learnt = [part for part in parts if part.requires_grad and outputs.requires_grad]
+        alike = (outputs / (1 + inputs.abs())).square().mean()
+        found = _gradients(alike, learnt, allow_unused=True) if learnt else ()
     arriving = {id(part): gradient for part, gradient in zip(learnt, found, strict=True) if gradient is not None}
-    gradients = [arriving.get(id(part), torch.zeros_like(part)) for part in weights]
+    gradients = [arriving.get(id(part), torch.zeros_like(part)) for part in parts]
     return _plain(outputs), [_plain(gradient) for gradient in gradients]
 
 
 def _run_initialized(network: nn.Sequential, inputs: torch.Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The same by the layers' weight matrices; NaN where it arrives at others, from which they are computed."""
+    """The same by the layers' weights and biases; NaN where gradients arrive at what these are computed from."""
     layers = _linear(network)
-    parts = [part for layer in layers for part in _parameters(layer) if part.dim() > 1]
+    parts = [part for layer in layers for part in _parameters(layer)]
     outputs, gradients = _run(network, inputs, parts)
-    by_part = {id(part): gradient for part, gradient in zip(parts, gradients, strict=True)}
+    arrived = {id(part): gradient for part, gradient in zip(parts, gradients, strict=True)}
     by_layer = []
     for layer in layers:
-        reached = any(by_part[id(part)].any() for part in _parameters(layer) if part.dim() > 1)
-        computed = np.full(tuple(layer.weight.shape), np.nan if reached else 0.0, np.float32)
-        by_layer.append(by_part.get(id(layer.weight), computed))
+        plain = layer.weight, layer.bias
+        others = [part for part in _parameters(layer) if not any(part is values for values in plain)]
+        for values in plain:
+            reached = any(arrived[id(part)].any() for part in others if part.dim() >= values.dim())
+            computed = np.full(tuple(values.shape), np.nan if reached else 0.0, np.float32)
+            by_layer.append(arrived.get(id(values), computed))
     return outputs, by_layer
 
 

@@ -120,7 +120,10 @@ def structure(module: nn.Module) -> Signature:
     shapes = tuple(tuple(parameter.shape) for parameter in module.parameters())
     hooks = ((*child._forward_hooks, *child._forward_pre_hooks) for child in modules)
     changed = tuple((id(vars(child).get("forward")), *of_child) for child, of_child in zip(modules, hooks, strict=True))
-    learnt = tuple((parameter.requires_grad, parameter.is_meta) for parameter in module.parameters())
+    learnt = tuple(
+        (parameter.requires_grad, parameter.is_meta, len(parameter._backward_hooks or ()))
+        for parameter in module.parameters()
+    )
     return kinds, shapes, changed, learnt, free_parameters(module)
 
 
@@ -232,7 +235,7 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> list[nn.Parameter]:
     """Copy weights and biases into the network's parameters in order.
 
     Returns:
-        The weight matrices' parameters.
+        The parameters, one for each array.
 
     Raises:
         ValueError: The parameters are not those of the homework's network.
@@ -242,13 +245,12 @@ def load(module: nn.Module, arrays: list[torch.Tensor]) -> list[nn.Parameter]:
     expected = [tuple(array.shape) for array in arrays]
     if sorted(shapes) != sorted(expected):
         raise ValueError(f"its parameters have the shapes {shapes}, where {expected} were expected")
-    targets: list[nn.Parameter] = []
+    # A layer may register its bias before its weight: match matrices and vectors apart.
+    apart = {n: iter([parameter for parameter in parameters if parameter.dim() == n]) for n in (1, 2)}
+    targets = [next(apart[array.dim()]) for array in arrays]
     with torch.no_grad():
-        for dimensions in (1, 2):  # a layer may register its bias before its weight: match matrices and vectors apart
-            targets = [parameter for parameter in parameters if parameter.dim() == dimensions]
-            values = [array for array in arrays if array.dim() == dimensions]
-            for target, value in zip(targets, values, strict=True):
-                target.copy_(value)
+        for target, value in zip(targets, arrays, strict=True):
+            target.copy_(value)
     return targets
 
 
@@ -270,9 +272,13 @@ def _rectifies(child: nn.Module) -> bool:
 
 def _copy(module: nn.Module) -> nn.Module:
     try:
-        return copy.deepcopy(module)
+        copied = copy.deepcopy(module)
     except Exception:
         return module
+    for old, new in zip(module.parameters(), copied.parameters(), strict=True):
+        for hook in (old._backward_hooks or {}).values():  # which copying drops
+            new.register_hook(hook)
+    return copied
 
 
 def _parsed(source: str, word: str) -> ast.Module:
