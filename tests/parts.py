@@ -1,5 +1,6 @@
 """What several tests put together: readers and graders of this homework, items and grades made up."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,11 +8,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from inithw.engine import submission
 from inithw.engine.grading import Grader
 from inithw.engine.records import Grade, ItemScore, Limits, Submission
 from inithw.engine.sandbox import Sandbox
 from inithw.homework.definition import HOMEWORK
+from inithw.homework.rubric import POINTS
+from inithw.homework.term import TERM
+
+TOTAL = sum(POINTS.values())
+_TERM = [*(TERM.table(table) for table in ("data", "network", "training", "scales", "seeds")), *POINTS.items()]
+of_the_first_handout = pytest.mark.skipif(
+    hashlib.sha256(repr([[*part] for part in _TERM]).encode()).hexdigest()[:10] != "0ee8074b34",
+    reason="quotes numbers of the first handout",
+)
 
 
 def read_submission(path: Path) -> Submission:

@@ -44,6 +44,8 @@ from inithw.homework.thresholds import Look, StaleThresholds, read_thresholds, t
 from scipy import stats
 from torch import nn
 
+from tests.parts import of_the_first_handout
+
 ROOT2 = 2**0.5
 TORCH = {
     "He normal": nn.init.kaiming_normal_,
@@ -90,6 +92,7 @@ def test_the_thresholds_in_use_are_those_on_file(on_file):
     assert on_file[0] == thresholds()
 
 
+@of_the_first_handout
 def test_the_file_holds_what_was_promised_of_every_family(on_file):
     limits, measured = on_file
     assert list(measured) == [family.name for family in FAMILIES]

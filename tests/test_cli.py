@@ -307,7 +307,7 @@ def test_the_configuration_and_the_key_in_a_submission_are_not_used(handed_in, w
     done = run("grade", path, "--json", "--out", handed_in.parent / "out", cwd=handed_in / where)
     assert done.returncode == 0, done.stderr
     (results,) = (handed_in.parent / "out").glob("*.results.json")
-    assert sum(test["max_score"] for test in json.loads(results.read_text())["tests"]) == 10
+    assert sum(test["max_score"] for test in json.loads(results.read_text())["tests"]) == sum(POINTS.values())
     assert "100" not in results.read_text()
     assert "Configuration: none found, defaults; the public key" in done.stderr
 

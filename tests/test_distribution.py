@@ -453,3 +453,20 @@ def test_public_tests_say_what_they_leave_out_and_no_points(files):
         text = files[f"assignment/tests/{question}.py"].decode()
         assert "Not checked here: " in text
         assert "points" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("solutions/homework.py", "# ### Question W11\n", "# ### Question W12\n", "answers W1, W2"),
+        ("solutions/written-answers.md", "## W11 ", "### W11 ", "asks W1, W2"),
+        ("assignment/README.md", "W1 to W11", "W1 to W10", "the last question is W11"),
+    ],
+)
+def test_a_question_without_a_model_answer_or_another_count_of_them_is_refused(tmp_path, file, old, new, said):
+    project = project_copy(tmp_path / "project")
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new))
+    with pytest.raises(SourceError, match=said):
+        build(project)

@@ -26,7 +26,7 @@ from inithw.homework.definition import HOMEWORK
 from inithw.homework.rubric import POINTS
 from jsonschema import Draft202012Validator
 
-from tests.parts import grade_of, item_score
+from tests.parts import grade_of, item_score, of_the_first_handout
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((Path(__file__).parent / "gradescope_results.schema.json").read_text())
@@ -385,6 +385,7 @@ def grade_with(monkeypatch, function):
     monkeypatch.setattr(Grader, "grade", lambda grader, path: Outcome(function(grader, path)))
 
 
+@of_the_first_handout
 def test_a_graded_submission_is_written_and_logged(autograder, monkeypatch, capfd):
     asked = {}
 

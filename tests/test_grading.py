@@ -22,7 +22,7 @@ from inithw.homework.records import Evidence
 from inithw.homework.rubric import POINTS, RUBRIC
 from rich.console import Console
 
-from tests.parts import grade_of, grader, item_score
+from tests.parts import grade_of, grader, item_score, of_the_first_handout
 
 NOTHING = Unavailable("not reached", "it never ran")
 EVIDENCE = Evidence(draw_challenge(b"k", Submission("s", (), "d")), (), NOTHING, (NOTHING,) * 6, NOTHING)
@@ -35,6 +35,7 @@ class BrokenSandbox:
         raise SandboxError("no worker today")
 
 
+@of_the_first_handout
 def test_the_rubric_is_that_of_the_design():
     assert sum(POINTS.values()) == 10
     assert list(POINTS) == [

@@ -197,3 +197,17 @@ def test_asked_for_every_value_only_what_is_answered_otherwise_changes(monkeypat
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.prompt", lambda key, default: answers.get(key, default))
     assert project._asked(new_term) == {"network.width": 32, "due": "9 October", "data.noise": 0.2}
+
+
+def test_a_key_that_is_given_twice_with_different_values_is_refused_by_name():
+    with pytest.raises(new_term.NewTermError, match="network.width is given twice: 32 and 16"):
+        new_term.together({"network.width": 32}, new_term.parse(["network.width=16"]))
+    with pytest.raises(new_term.NewTermError, match="points.q2.norms is given twice: 3 and 4"):
+        new_term.parse(["points.q2.norms=3", "points.q2.norms=4"])
+    assert new_term.together({"network.width": 32}, new_term.parse(["network.width=32"])) == {"network.width": 32}
+
+
+def test_without_anybody_to_ask_the_old_term_is_replaced_only_with_yes(tmp_path):
+    done = run_in(project_copy(tmp_path / "project"), "inithw.cli", "new-term", "--points", "q2.norms=3")
+    assert done.returncode == 2
+    assert "add --yes" in done.stderr

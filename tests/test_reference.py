@@ -16,6 +16,8 @@ from inithw.homework.reference.norms import frobenius
 from inithw.homework.reference.training import draw_batches, train
 from torch import nn
 
+from tests.parts import of_the_first_handout
+
 BLOCKS, HOMEWORK = 3, HOMEWORK_SHAPES
 FURTHER = draw_layers_of_a_block(np.random.default_rng(0))
 SHAPES = (*HOMEWORK, *((task.fan_in, task.fan_out) for task in FURTHER))
@@ -159,6 +161,7 @@ def nearest_cosine(rows, k):
     return max(row @ rows[k] / np.linalg.norm(row) / np.linalg.norm(rows[k]) for row in others)
 
 
+@of_the_first_handout
 def test_block_statistics_equal_those_computed_pair_by_pair():
     random = np.random.default_rng(6)
     samples = blocks(random, lambda random, shape: random.standard_normal(shape) + random.standard_normal())

@@ -5,8 +5,7 @@ import tomllib
 import zipfile
 
 import pytest
-from inithw.release.packaging import PackagingError, make_dist
-from inithw.release.releasing import RELEASED, ReleaseError, refuse_changed_handout
+from inithw.release.packaging import RELEASED, PackagingError, make_dist, refuse_changed_handout
 
 from tests.parts import project_copy, run_in
 
@@ -42,7 +41,7 @@ def test_other_content_under_a_name_that_went_out_is_refused(project):
 
     refuse_changed_handout(project)
     (project / RELEASED).write_text(json.dumps({HOMEWORK.version: "0123456789abcdef"}))
-    with pytest.raises(ReleaseError, match="was released with other content"):
+    with pytest.raises(PackagingError, match="was released with other content"):
         refuse_changed_handout(project)
     (project / RELEASED).unlink()
 

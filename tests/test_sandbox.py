@@ -21,7 +21,7 @@ from inithw.engine.sandbox import Sandbox, SandboxError, Worker
 from inithw.engine.slots import NoSlotError, _in_use, claim_slots, default_jobs, own_processor, processors
 from inithw.homework.definition import HOMEWORK
 
-from tests.parts import grader
+from tests.parts import TOTAL, grader
 from tests.rights import ROOT, needs_other_users, unless_closed
 
 pytestmark = pytest.mark.slow
@@ -246,7 +246,7 @@ class Predator(Sandbox):
 @pytest.mark.parametrize("take", ["worker", "its ancestor"])
 def test_a_submission_whose_worker_is_killed_from_outside_runs_again_and_loses_nothing(take, delay):
     with Predator(1, take, delay) as sandbox:
-        assert grader(sandbox, limits=LONG).grade(HONEST).grade.score == 10
+        assert grader(sandbox, limits=LONG).grade(HONEST).grade.score == TOTAL
 
 
 @pytest.mark.parametrize("take", ["worker", "its ancestor"])
@@ -385,7 +385,7 @@ def test_an_honest_notebook_beside_spinning_threads_on_one_processor_loses_nothi
             *spun, honest = grade_all(grader(sandbox, limits=limits), paths, jobs=jobs)
     finally:
         os.sched_setaffinity(0, usable)
-    assert honest.score == 10
+    assert honest.score == TOTAL
     assert [record.score for record in spun] == [0, 0]
     assert "took longer than 3 s" in spun[0].cells[0].error
 

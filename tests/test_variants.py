@@ -16,7 +16,7 @@ from inithw.release import variants
 from inithw.release.distribution import build
 from inithw.release.new_term import TERM as TERM_FILE
 
-from tests.parts import project_copy, run_in
+from tests.parts import of_the_first_handout, project_copy, run_in
 
 HOSTILE = ("", "  ", "ä", "a b", "a" * 101, "=1+1", "@a", "../../etc/passwd", "\ud800", "a\nb", "a\x00", "1' + x", "💥")
 IDS = ("ada", "b-7@uni.edu")
@@ -93,6 +93,7 @@ def test_what_is_no_id_gives_the_terms_data_and_a_line_that_says_what_to_do(proj
     assert "write your login (a-z 0-9 . _ @ + -) between STUDENT's quotes" in line
 
 
+@of_the_first_handout
 def test_the_notebook_has_the_rule_of_the_judge_and_makes_the_data_that_the_judge_makes(project, capsys):
     assert inspect.getsource(own_seed) in "\n".join(code((project / "assignment/homework.ipynb").read_text()))
     first, second = (data_of(project, one) for one in IDS)

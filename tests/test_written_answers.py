@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from inithw.release.answers import DOCUMENT, agrees, compare, like, marks, measure
 
-from tests.parts import project_copy
+from tests.parts import of_the_first_handout, project_copy
 
 ROOT = Path(__file__).parent.parent
 TEXT = """# Answers
@@ -143,6 +143,7 @@ def test_a_number_keeps_its_form_and_as_many_digits(written, value, expected):
     assert agrees(expected, value, rel=0.05)
 
 
+@of_the_first_handout
 def test_the_command_shows_everything_first_and_writes_only_when_told(tmp_path, monkeypatch, capsys):
     """The run of the notebook itself is held above; here it says that two numbers have moved."""
     from inithw.cli import project, shared

@@ -71,7 +71,11 @@ def answers(
     if not found:
         print(f"all {len(measured['claims'])} passages with numbers agree with a run")
     elif not write:
-        raise Stop(f"{len(found)} passages differ from a run: `inithw answers --write` fills their numbers in", FAILED)
+        raise Stop(
+            f"{len(found)} passages differ from a run: `inithw answers --write` fills numbers in, and marks what "
+            "a person must read again",
+            FAILED,
+        )
 
 
 def variants(
@@ -181,16 +185,21 @@ def new_term(
         "training.epochs": epochs,
         "training.learning_rate": learning_rate,
     }
-    changes: dict[str, object] = {key: value for key, value in options.items() if value is not None}
-    changes |= terms.parse([*(settings or ()), *(f"points.{item}" for item in points or ())])
+    changes: dict[str, object] = terms.together(
+        {key: value for key, value in options.items() if value is not None},
+        terms.parse([*(settings or ()), *(f"points.{item}" for item in points or ())]),
+    )
+    if not yes and changes and not sys.stdin.isatty():
+        raise Stop("add --yes: nobody is here to be asked whether the new term may replace the old one", USAGE)
     if not changes:
         changes = _asked(terms)
     if "term" in changes and "handout" not in changes:
         changes["handout"] = 1
-    terms.planned(root, changes)  # what cannot be is refused at once
     console = Console(stderr=True, highlight=False)
-    stage = terms.Stage(root)
+    stage = None
     try:
+        terms.planned(root, changes)  # what cannot be is refused at once
+        stage = terms.Stage(root)
         made = terms.make(
             stage, changes, full=full, gate=gate, jobs=jobs, step=lambda words: console.status(f"{words} ...")
         )
@@ -199,8 +208,8 @@ def new_term(
         for warning in made.warnings:
             console.print(f"[bold]Warning[/] {escape(warning)}")
         say([*made.gate.splitlines()[-2:], f"{len(made.marks)} paragraphs of the model answers are to be read again"])
-        say([f"Read {terms.PAGE} before you release it"])
-        if not yes and sys.stdin.isatty() and not typer.confirm("Let the new term replace the old one?"):
+        say([f"Read {terms.PAGE} before you release it; docs/teaching-notes.md quotes figures of the first handout"])
+        if not yes and not typer.confirm("Let the new term replace the old one?"):
             raise Stop("The old term stands as it was.", FAILED)
         for name in stage.swap():
             print(f"wrote {name}")
@@ -210,7 +219,8 @@ def new_term(
             INTERRUPTED,
         ) from None
     finally:
-        stage.discard()
+        if stage is not None:
+            stage.discard()
 
 
 def _asked(terms: ModuleType) -> dict[str, object]:

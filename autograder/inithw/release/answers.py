@@ -19,8 +19,9 @@ from typing import Any
 
 from inithw.engine.files import replace_file
 from inithw.engine.settings import ProjectError
+from inithw.release.distribution import ANSWERS
 
-DOCUMENT = "solutions/written-answers.md"
+DOCUMENT = ANSWERS
 PROGRAM = "solutions/written_numbers.py"
 _GONE = f"no longer stands there: see {PROGRAM}"
 MARK = "<!-- read again: "

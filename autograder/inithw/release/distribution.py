@@ -31,6 +31,7 @@ from inithw.release.pages import PageError, facts, fill, put_facts
 
 SOURCE = "solutions/homework.py"
 CHANGES = "assignment/CHANGES.md"
+ANSWERS = "solutions/written-answers.md"
 COMMAND = "inithw build"
 _NOTE = f"Generated from {SOURCE} by `{COMMAND}`: edit that file, not this one."
 _TESTS_NOTE = f"Generated from the rubric by `{COMMAND}`: edit autograder/inithw/homework/rubric.py, not this file."
@@ -82,6 +83,7 @@ def build(root: Path) -> dict[str, bytes]:
     source = _with_facts(SOURCE, lambda: fill((root / SOURCE).read_text(encoding="utf-8"), known))
     made = _split(jupytext.reads(source, fmt="py:percent").cells)
     made.refuse_leaks()
+    _refuse_unanswered(root, source)
     if f"## {TERM.version}\n" not in (root / CHANGES).read_text(encoding="utf-8"):
         raise SourceError(f"{CHANGES} has no heading `## {TERM.version}`: say there what has changed for students")
     texts = {
@@ -94,6 +96,22 @@ def build(root: Path) -> dict[str, bytes]:
         "autograder/inithw/homework/given.json": _given(made.student),
     }
     return {path: text.encode() for path, text in texts.items()}
+
+
+def _refuse_unanswered(root: Path, source: str) -> None:
+    """Stop where a written question has no model answer, or a sentence counts another number of questions.
+
+    Raises:
+        SourceError: It is so.
+    """
+    asked = re.findall(r"^# #+ Question (W\d+)", source, re.MULTILINE)
+    answered = re.findall(r"^## (W\d+)", (root / ANSWERS).read_text(encoding="utf-8"), re.MULTILINE)
+    if asked != answered:
+        raise SourceError(f"{SOURCE} asks {', '.join(asked)}; {ANSWERS} answers {', '.join(answered)}")
+    for name in (SOURCE, "assignment/README.md"):
+        for last in re.findall(r"\*{0,2}W1\*{0,2} to \*{0,2}(W\d+)", (root / name).read_text(encoding="utf-8")):
+            if last != asked[-1]:
+                raise SourceError(f"{name} speaks of W1 to {last}, but the last question is {asked[-1]}")
 
 
 def write(root: Path) -> list[str]:

@@ -22,6 +22,8 @@ import tomlkit
 from inithw.engine.files import replace_file
 from inithw.engine.settings import KEY_FILE, ProjectError
 from inithw.homework.term import Term, parse_term, read_term
+from inithw.release.answers import DOCUMENT
+from inithw.release.answers import marks as unread
 from inithw.release.distribution import CHANGES
 
 TERM = "autograder/inithw/homework/term.toml"
@@ -29,6 +31,8 @@ STAGE = ".new-term"
 PAGE = "dist/new-term.html"
 _READY = "ready.json"
 _PROJECT = "project"
+_MEASURED = ("data", "network", "training", "scales", "seeds")
+"""Tables of term.toml on which figures depend."""
 _NOT_COPIED = (".*", "__pycache__", "*.egg-info", "dist", "build", "results", "htmlcov", KEY_FILE)
 _UNRELIABLE = 0.75
 """Share of good networks of a right family below which many a student's single run looks bad."""
@@ -123,10 +127,9 @@ def planned(root: Path, changes: Mapping[str, object]) -> tuple[str, Term, Term]
 
 def values(term: Term) -> dict[str, object]:
     """All values of a term by their keys."""
-    tables = ("data", "network", "training", "scales", "seeds")
     return {
         **{name: getattr(term, name) for name in ("title", "term", "handout", "due", "late", "variants")},
-        **{f"{table}.{name}": value for table in tables for name, value in term.table(table)},
+        **{f"{table}.{name}": value for table in _MEASURED for name, value in term.table(table)},
         **{f"points.{item}": points for item, points in term.points.items()},
     }
 
@@ -287,11 +290,9 @@ def make(
     with step("building again"):
         stage.run("inithw.cli", "build")
         stage.run("inithw.cli", "build", "--check")
-    answers: dict[str, Any] = {"run": {"lesson": [], "figures": []}, "differences": [], "marks": []}
-    if any(
-        key.partition(".")[0] in ("data", "network", "training", "scales", "seeds")
-        for key, _, _ in differences(before, after)
-    ):
+    document = stage.path(DOCUMENT).read_text(encoding="utf-8")
+    answers: dict[str, Any] = {"run": {"lesson": [], "figures": []}, "differences": [], "marks": unread(document)}
+    if any(_differs(before, after, table) for table in _MEASURED):
         with step("running the reference notebook, for the model answers and the figures"):
             answers = json.loads(stage.run("inithw.release.answers", str(stage.folder / "figures")).stdout)
     said = "not asked"
@@ -310,7 +311,7 @@ def make(
         differences=tuple(answers["differences"]),
         marks=tuple(answers["marks"]),
         gate=said,
-        warnings=tuple(_warnings(answers["run"], families)),
+        warnings=(*_same_name(before, after), *_warnings(answers["run"], families)),
     )
 
 
@@ -389,19 +390,45 @@ def _warnings(run: Mapping[str, Any], families: Mapping[str, float]) -> Iterator
             )
 
 
+def _same_name(before: Term, after: Term) -> Iterator[str]:
+    if before.version == after.version and any(_differs(before, after, table) for table in _MEASURED):
+        yield (
+            f"The handout is still called {after.version}, with another homework in it: if students have had that one, "
+            "say --term, or handout=2."
+        )
+
+
+def _differs(before: Term, after: Term, table: str) -> bool:
+    return any(key.partition(".")[0] == table for key, _, _ in differences(before, after))
+
+
 def parse(words: list[str]) -> dict[str, object]:
     """Values from words such as `network.width=32`; numbers and true or false are read as such.
 
     Raises:
         NewTermError: A word has no `=`.
     """
+    return together(*map(_pair, words))
+
+
+def together(*changes: Mapping[str, object]) -> dict[str, object]:
+    """All changes.
+
+    Raises:
+        NewTermError: Two of them give one key different values.
+    """
     found: dict[str, object] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals:
-            raise NewTermError(f"{word}: write KEY=VALUE, as network.width=32")
-        found[key.strip()] = read_value(text.strip())
+    for key, value in (item for some in changes for item in some.items()):
+        if found.setdefault(key, value) != value:
+            raise NewTermError(f"{key} is given twice: {found[key]} and {value}")
     return found
+
+
+def _pair(word: str) -> dict[str, object]:
+    key, equals, text = word.partition("=")
+    if not equals:
+        raise NewTermError(f"{word}: write KEY=VALUE, as network.width=32")
+    return {key.strip(): read_value(text.strip())}
 
 
 def read_value(text: str) -> object:

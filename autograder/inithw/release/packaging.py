@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -19,6 +21,7 @@ from packaging.utils import canonicalize_name
 
 from inithw.engine.files import replace_file
 from inithw.engine.settings import CONFIG_NAME, ProjectError, load_settings
+from inithw.homework.definition import HOMEWORK
 from inithw.release.distribution import check as distribution_check
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -27,6 +30,8 @@ _TARGET = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posi
 # PyTorch of the default index names these, the CPU build that setup.sh installs does not.
 _OF_CUDA = re.compile(r"nvidia-|cuda-|triton")
 
+RELEASED = "solutions/released.json"
+"""Which handouts went out, by their names, with a hash of what students got."""
 HANDOUT_FOLDER = "homework"
 """Into which assignment.zip unpacks."""
 _HANDOUT = re.compile(r"README\.md|CHANGES\.md|homework\.ipynb|requirements\.txt|tests/q\d\.py")
@@ -52,14 +57,53 @@ def make_dist(root: Path, out: Path) -> list[Path]:
         PackagingError: Something is stale or missing, or something is there that students must not get.
         ConfigError: `otter_config.json` is wrong: better seen now than on Gradescope.
     """
-    if stale := [file.path for file in distribution_check(root)]:
-        raise PackagingError(f"{', '.join(stale)}: not what the sources say; run `inithw build` first")
+    refuse_stale(root)
+    refuse_changed_handout(root)
     out.mkdir(parents=True, exist_ok=True)
     made = []
     for name, files in [("autograder.zip", autograder_files(root)), ("assignment.zip", handout_files(root))]:
         replace_file(out / name, zipped(files))
         made.append(out / name)
     return made
+
+
+def refuse_stale(root: Path) -> None:
+    """Stop where something generated is not what its source says.
+
+    Raises:
+        PackagingError: It is not.
+    """
+    if stale := [file.path for file in distribution_check(root)]:
+        raise PackagingError(f"{', '.join(stale)}: not what the sources say; run `inithw build` first")
+
+
+def refuse_changed_handout(root: Path) -> None:
+    """Stop where a handout of this name went out with another content.
+
+    Raises:
+        PackagingError: It did.
+    """
+    before = released(root).get(HOMEWORK.version)
+    if before not in (None, content_of(root)):
+        raise PackagingError(
+            f"{HOMEWORK.version} was released with other content. If students have it: one more at `handout` in "
+            f"term.toml, an entry in assignment/CHANGES.md, `inithw build`. If nobody has it: take its line out of "
+            f"{RELEASED}"
+        )
+
+
+def released(root: Path) -> dict[str, str]:
+    """Which handouts went out, by their names, with a hash of what students got."""
+    file = root / RELEASED
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def content_of(root: Path) -> str:
+    """A hash of what students get."""
+    digest = hashlib.sha256()
+    for name, content in sorted(handout_files(root).items()):
+        digest.update(name.encode() + b"\0" + content + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def autograder_files(root: Path) -> dict[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -15,11 +14,17 @@ from inithw.homework import calibration
 from inithw.homework.definition import HOMEWORK
 from inithw.homework.rubric import POINTS
 from inithw.release import answers
-from inithw.release.packaging import handout_files, make_dist, zipped
+from inithw.release.packaging import (
+    RELEASED,
+    content_of,
+    make_dist,
+    refuse_changed_handout,
+    refuse_stale,
+    released,
+    zipped,
+)
 from inithw.release.verification import verify
 
-RELEASED = "solutions/released.json"
-"""Which handouts went out, by their names, with a hash of what students got."""
 _FOR_STAFF = ("solutions/homework.ipynb", answers.DOCUMENT, "docs/grading.md", "docs/thresholds.png")
 CHECKLIST = """# Checklist: {title}, {version}
 
@@ -55,6 +60,7 @@ def release(root: Path, out: Path, settings: Settings, *, gate: str = "full") ->
     Raises:
         ProjectError: Something is stale, unread or not graded as declared; nothing was written.
     """
+    refuse_stale(root)
     promised = calibration.check(root)
     if unread := answers.marks((root / answers.DOCUMENT).read_text(encoding="utf-8")):
         raise ReleaseError(
@@ -83,34 +89,7 @@ def release(root: Path, out: Path, settings: Settings, *, gate: str = "full") ->
     return made
 
 
-def refuse_changed_handout(root: Path) -> None:
-    """Stop where a handout of this name went out with another content.
-
-    Raises:
-        ReleaseError: It did.
-    """
-    before = _released(root).get(HOMEWORK.version)
-    if before not in (None, _content(root)):
-        raise ReleaseError(
-            f"{HOMEWORK.version} was released with other content. If students have it: one more at `handout` in "
-            f"term.toml, an entry in assignment/CHANGES.md, `inithw build`. If nobody has it: take its line out of "
-            f"{RELEASED}"
-        )
-
-
 def _note(root: Path) -> None:
-    text = json.dumps({**_released(root), HOMEWORK.version: _content(root)}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({**released(root), HOMEWORK.version: content_of(root)}, indent=1, ensure_ascii=False) + "\n"
     if not (root / RELEASED).is_file() or (root / RELEASED).read_text(encoding="utf-8") != text:
         replace_file(root / RELEASED, text)
-
-
-def _released(root: Path) -> dict[str, str]:
-    file = root / RELEASED
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
-
-
-def _content(root: Path) -> str:
-    digest = hashlib.sha256()
-    for name, content in sorted(handout_files(root).items()):
-        digest.update(name.encode() + b"\0" + content + b"\0")
-    return digest.hexdigest()[:16]
