@@ -200,9 +200,9 @@ def test_asked_for_every_value_only_what_is_answered_otherwise_changes(monkeypat
 
 
 def test_a_key_that_is_given_twice_with_different_values_is_refused_by_name():
-    with pytest.raises(new_term.NewTermError, match="network.width is given twice: 32 and 16"):
+    with pytest.raises(new_term.NewTermError, match=r"network\.width is given twice: 32 and 16"):
         new_term.together({"network.width": 32}, new_term.parse(["network.width=16"]))
-    with pytest.raises(new_term.NewTermError, match="points.q2.norms is given twice: 3 and 4"):
+    with pytest.raises(new_term.NewTermError, match=r"points\.q2\.norms is given twice: 3 and 4"):
         new_term.parse(["points.q2.norms=3", "points.q2.norms=4"])
     assert new_term.together({"network.width": 32}, new_term.parse(["network.width=32"])) == {"network.width": 32}
 

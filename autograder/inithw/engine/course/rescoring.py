@@ -13,7 +13,7 @@ from inithw.engine.batch import run_all
 from inithw.engine.course.fingerprints import differing
 from inithw.engine.course.folder import ClassFolder
 from inithw.engine.course.record import Record, Verdict
-from inithw.engine.grading import judge
+from inithw.engine.grading import judge, ungraded
 from inithw.engine.homework import Homework
 from inithw.engine.records import Grade, Scale
 from inithw.engine.report.table import write_table
@@ -67,7 +67,7 @@ def _told(grade: Grade) -> tuple[object, ...]:
 def rescore_class(folder: ClassFolder, homework: Homework, scale: Scale, executor: Executor) -> Generator[Rescored]:
     """Yield what scoring again makes of each record, in any order; nothing is written.
 
-    Notes and the time that grading took stay those of the grading. What was not gradable stays so. Where no evidence
+    Notes and the time that grading took stay those of the grading. What was not gradable stays so, of today's points. Where no evidence
     was kept, the verdicts stay and only the scale is today's.
     """
 
@@ -75,7 +75,8 @@ def rescore_class(folder: ClassFolder, homework: Homework, scale: Scale, executo
         name, record = task
         old = record.grade
         if old.status != "graded":
-            return Rescored(name, record, replace(old, scale=scale))
+            again = ungraded(homework, old.status, old.message, old.submission, scale)  # of today's points
+            return Rescored(name, record, replace(again, notes=old.notes, seconds=old.seconds))
         if not record.verdict.evidence:
             return Rescored(name, record, replace(old, scale=scale), "no evidence was kept")
         try:
