@@ -67,8 +67,8 @@ def _told(grade: Grade) -> tuple[object, ...]:
 def rescore_class(folder: ClassFolder, homework: Homework, scale: Scale, executor: Executor) -> Generator[Rescored]:
     """Yield what scoring again makes of each record, in any order; nothing is written.
 
-    Notes and the time that grading took stay those of the grading. What was not gradable stays so, of today's points. Where no evidence
-    was kept, the verdicts stay and only the scale is today's.
+    Notes and the time that grading took stay those of the grading. What was not gradable stays so, of today's points.
+    Where no evidence was kept, the verdicts stay and only the scale is today's.
     """
 
     def work(task: tuple[str, Record]) -> Rescored:
