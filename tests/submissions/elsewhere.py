@@ -136,6 +136,9 @@ PACKAGES = [
         ("icecream in q3", ["from icecream import ic"], {"q3": "nn.init.kaiming_normal_(module.weight)\nic(module.weight.std())"}),
         ("loguru in q2", ["from loguru import logger"], {"q2": "gnorm = param.grad.norm()\nlogger.debug('{}', gnorm)"}),
         ("a key from Colab", ["import os\nfrom google.colab import userdata\nos.environ['WANDB_API_KEY'] = userdata.get('k')"], {}),
+        ("omegaconf in q3", ["from omegaconf import OmegaConf\ncfg = OmegaConf.create({'init': {'gain': 2.0}})"], {"q3": "nn.init.normal_(module.weight, std=(cfg.init.gain / module.in_features) ** 0.5)"}),
+        ("easydict in q3", ["from easydict import EasyDict\ncfg = EasyDict({'gain': 2.0})"], {"q3": "nn.init.normal_(module.weight, std=(cfg.gain / module.in_features) ** 0.5)"}),
+        ("prettytable beside the print in q2", ["from prettytable import PrettyTable\ntable = PrettyTable(['layer', 'norm'])"], {"q2": "gnorm = param.grad.norm()\ntable.add_row([name, gnorm.item()])"}),
         ("torchinfo in q1's cell", ["from torchinfo import summary"], {"q1": f"model = {DEEP}\nsummary(model, (1, 1))"}),
     ]
 ] + [

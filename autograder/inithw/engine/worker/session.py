@@ -222,12 +222,18 @@ class Session:
                     return self._remarked(answer, name, usage.packages())
                 attempts.append((answer, False))
         finally:
-            usage.close()
+            packages = usage.close()
         # What was printed before an error counts; else the first error that is no missing name, else the last.
         answers = [answer for answer, _telling in attempts if not isinstance(answer, Unavailable)]
         if answers:
-            return self._remarked(answers[0], name, usage.packages())
-        raise next((reason for reason, telling in attempts if telling), attempts[-1][0])  # type: ignore[misc]
+            return self._remarked(answers[0], name, packages)
+        reasons = [(reason, telling) for reason, telling in attempts if isinstance(reason, Unavailable)]
+        first = next((reason for reason, telling in reasons if telling), reasons[-1][0])
+        unsaid = [package for package in packages if package not in str(first)]
+        if unsaid:
+            said = f"{first}; it uses {' and '.join(unsaid)}, which the grading machine does not have"
+            raise Unavailable(first.state, said, first.failure)
+        raise first
 
     def _remarked(self, answer: Answer, name: str, packages: tuple[str, ...]) -> Answer:
         header, values = answer

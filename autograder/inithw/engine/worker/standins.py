@@ -45,6 +45,10 @@ class _StandIn:
         # tqdm(range(9)), jaxtyped(function): whatever wraps its first argument hands it back
         note(self)
         first = arguments[0] if arguments else None
+        if type(first) is list:  # the columns of a table: as the list, and whatever else is asked of it
+            return _Listed(first, path_of(self))
+        if type(first) is dict:  # settings, likewise
+            return _Keyed(first, path_of(self))
         wraps = callable(first) or (hasattr(first, "__iter__") and not isinstance(first, str | _StandIn))
         return first if wraps else Value(path_of(self))
 
@@ -161,6 +165,33 @@ class Value(_StandIn, str):
         return Value(f"{self._path}.{name}")
 
     __hash__ = _StandIn.__hash__
+
+
+class _Listed(list[Any]):
+    """What an absent package made of a list."""
+
+    def __init__(self, values: list[Any], path: str) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(Value(self._path), name)
+
+
+class _Keyed(dict[Any, Any]):
+    """What an absent package made of a dict: its entries are attributes, too."""
+
+    def __init__(self, values: dict[Any, Any], path: str) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = self.get(name, Value(f"{self._path}.{name}"))
+        return _Keyed(found, self._path) if type(found) is dict else found
 
 
 class Absent(_StandIn, types.ModuleType):
