@@ -178,6 +178,7 @@ HELPERS = [
     right("helper file", "in a package", beside({"mine/__init__.py": "", "mine/he.py": HE}), q3="from mine.he import he\nhe(module.weight)"),
     right("helper file", "in a folder without __init__", beside({"mine/he.py": HE}), q3="from mine.he import he\nhe(module.weight)"),
     right("helper file", "run by %run", together(first("%run helpers.py"), beside({"helpers.py": HE})), q3="he(module.weight)"),
+    right("helper file", "written and run in Colab's folder", first(f"%%writefile /content/inits.py\n{HE}", "%run /content/inits.py"), q3="he(module.weight)"),
     right("helper file", "named utils", beside({"utils.py": HE}), q3="import utils\nutils.he(module.weight)"),
     right("helper file", "star import", together(first("from helpers import *"), beside({"helpers.py": HE})), q3="he(module.weight)"),
     right("helper file", "by importlib", together(first("import importlib\nh = importlib.import_module('helpers')"), beside({"helpers.py": HE})), q3="h.he(module.weight)"),

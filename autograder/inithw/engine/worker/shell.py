@@ -242,6 +242,8 @@ class GradingShell(InteractiveShell):
             return None
         if magic_name == "timeit":
             line = f"-n1 -r1 {line}"
+        if magic_name == "run" and line.strip():
+            line = _in_this_folder(line, line.split()[0])
         try:
             return super().run_line_magic(magic_name, line, _stack_depth + 1)
         except Exception:
@@ -260,10 +262,8 @@ class GradingShell(InteractiveShell):
             return super().run_cell_magic(magic_name, line, "\n" * above + cell)
         if magic_name == "timeit":
             return super().run_cell_magic(magic_name, f"-n1 -r1 {line}", cell)
-        if magic_name in ("writefile", "file") and not Path(line.split()[-1]).parent.is_dir():
-            line = line.replace(
-                line.split()[-1], Path(line.split()[-1]).name
-            )  # "/content/x.py": the folder is not here
+        if magic_name in ("writefile", "file") and line.strip():
+            line = _in_this_folder(line, line.split()[-1])
         with contextlib.suppress(Exception):
             return super().run_cell_magic(magic_name, line, cell)
 
@@ -488,6 +488,11 @@ def describe(failure: Failure, of_cell: int | None = None) -> str:
     line = f"line {failure.line}"
     place = line if failure.cell in (0, of_cell) else f"cell {failure.cell}, {line}"
     return _said(failure) + (f" ({place})" if failure.line else "")
+
+
+def _in_this_folder(line: str, path: str) -> str:
+    """A magic's line with a path of a folder that is not here, such as /content, in this one."""
+    return line if Path(path).parent.is_dir() else line.replace(path, Path(path).name)
 
 
 def _said(failure: Failure) -> str:
