@@ -155,7 +155,7 @@ def test_the_command_shows_everything_first_and_writes_only_when_told(tmp_path, 
     monkeypatch.setattr(answers, "measure", lambda _root: moved)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        shared.Stop, match="2 passages differ from a run: `inithw answers --write` fills their numbers in"
+        shared.Stop, match="2 passages differ from a run: `inithw answers --write` fills numbers in"
     ):
         project.answers()
     assert document.read_text("utf-8") == before
