@@ -383,7 +383,10 @@ def _asked(names: Sequence[str], items: Sequence[str], place: Path) -> str:
     with Sandbox(HOMEWORK.worker) as sandbox:
         for name in names:
             path = write_answer(answers[name], ROOT / SKELETON, place)
-            record = Grader(HOMEWORK, sandbox, KEY, Limits()).grade(path).grade
+            try:
+                record = Grader(HOMEWORK, sandbox, KEY, Limits()).grade(path).grade
+            except IndexError as fault:  # nothing is left to ask
+                return f"{name} ({fault})"
             asked = tuple(item for item in record.items if item.id in items)
             if differences(declare(answers[name], path), replace(record, items=asked)):
                 return name

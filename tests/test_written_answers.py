@@ -154,9 +154,7 @@ def test_the_command_shows_everything_first_and_writes_only_when_told(tmp_path, 
     moved = run(claim("W2", "It predicts one constant, #,", 0.5), claim("W4", "a root mean square of #", 99.0))
     monkeypatch.setattr(answers, "measure", lambda _root: moved)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        shared.Stop, match="2 passages differ from a run: `inithw answers --write` fills numbers in"
-    ):
+    with pytest.raises(shared.Stop, match="2 passages differ from a run: `inithw answers --write` fills numbers in"):
         project.answers()
     assert document.read_text("utf-8") == before
     assert capsys.readouterr().out.count(" says: ") == 2
