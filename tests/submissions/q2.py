@@ -524,6 +524,10 @@ WHOLE_WRONG = {
     "one digit in scientific format": (printing('print(name, f"{gnorm:.1e}")'), "q2.too_few_digits"),
     "nothing printed": (collected("gnorms = sorted(gnorms)"), "q2.no_numbers"),
     "only the names": (printing("print(name)"), "q2.no_numbers"),
+    "many numbers at random": (
+        printing("print(name, gnorm, *(10 ** np.random.uniform(1, 5, 9)))"),
+        "q2.many_numbers",
+    ),
     "a list of candidates": (
         printing("print(name, gnorm, *[param.grad.norm(p).item() for p in (1, 3, 4, 5)])"),
         "q2.many_numbers",

@@ -388,6 +388,9 @@ NORMAL = "torch.randn(fan_out, fan_in)"
 TWICE = "(lambda w: torch.cat([w[: len(w) // 2], w[: len(w) // 2], w[len(w) // 2 * 2 :]]))"
 SIGNS = "(torch.randint(0, 2, {}) * 2.0 - 1)"
 NOT_INDEPENDENT = {
+    "of half the rank": (
+        "(lambda r: torch.randn(fan_out, r) @ torch.randn(r, fan_in))(max(1, min(fan_out, fan_in) // 2))"
+    ),
     "every row twice": f"{TWICE}({NORMAL})",
     "every row twice in hidden layers": f"{TWICE}({NORMAL}) if fan_in == fan_out else {NORMAL}",
     "every column twice": f"{TWICE}({NORMAL}.T).T",
