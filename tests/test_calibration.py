@@ -381,6 +381,7 @@ def test_a_mistyped_name_in_a_family_is_refused(words, said):
 # ---------------------------------------------------------------- thresholds are those of this homework
 
 
+@of_the_first_handout
 def test_check_says_in_words_that_thresholds_are_todays_and_what_they_promise(root):
     said = " ".join(check(root))
     assert "belong to today's homework: measured on networks 1-20-20-20-20-1" in said

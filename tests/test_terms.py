@@ -10,7 +10,7 @@ import pytest
 from inithw.homework.rubric import POINTS
 from inithw.homework.term import TermError, read_term
 
-from tests.parts import project_copy, run_in
+from tests.parts import of_the_first_handout, project_copy, run_in
 from tests.submissions import write_answer
 from tests.submissions.answer import Answer
 from tests.terms import OTHERS, other_project
@@ -117,6 +117,7 @@ def test_with_other_points_every_table_test_and_report_agrees(tmp_path):
     assert "-->11.5<!--" in (project / "docs/gradescope.md").read_text()
 
 
+@of_the_first_handout
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
