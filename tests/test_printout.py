@@ -184,3 +184,9 @@ def test_what_is_no_finite_number_shows_nothing(number):
 def test_a_megabyte_of_digits_is_read_in_linear_time():
     for text in ("1" * 10**6, "1." * 500_000, "1,234" * 200_000, "0.weight " * 110_000, "e" * 10**6, "1e" * 500_000):
         assert not read_printout(text, 5).shows(NORMS)
+
+
+def test_a_norm_that_happens_to_be_whole_counts_on_a_line_of_its_own():
+    text = "dL/dW1: 424\ndL/dW2: 1520.14\ndL/dW3: 1171.8"
+    assert read_printout(text, 3).shows([424.0005, 1520.136, 1171.7995])
+    assert not read_printout(text, 3).shows([425.0005, 1520.136, 1171.7995])

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 
 from inithw.engine.records import FloatArray
 
@@ -162,10 +162,15 @@ def read_printout(text: str, layers: int) -> Printout:
     text = _POWER_OF_TEN.sub(r"e\1", text)
     named = _beside_names(text)
     complete = all(2 * layer in named for layer in range(layers))
-    heads = (line for line in _NAME.sub(" ", text).splitlines() if not any(map(_is_decimal, _NUMBER.findall(line))))
+    unnamed = _NAME.sub(" ", text)
+    ordered = list(islice(_answers(unnamed), _most_numbers(layers) + 1))
+    if len(ordered) < layers:  # `.6g` writes 424.0005 as 424: where a line has nothing else, that is its number
+        each = chain.from_iterable(map(_answers, unnamed.splitlines()))
+        ordered = list(islice(each, _most_numbers(layers) + 1))
+    heads = (line for line in unnamed.splitlines() if not any(map(_is_decimal, _NUMBER.findall(line))))
     return Printout(
         named=tuple(tuple(named[2 * layer].values()) for layer in range(layers)) if complete else (),
-        ordered=tuple(islice(_answers(_NAME.sub(" ", text)), _most_numbers(layers) + 1)),
+        ordered=tuple(ordered),
         layers=layers,
         speaks_of_weights=any(_WEIGHTS.search(line) for line in heads),
     )
