@@ -19,9 +19,8 @@ from typing import Any
 
 from inithw.engine.files import replace_file
 from inithw.engine.settings import ProjectError
-from inithw.release.distribution import ANSWERS
 
-DOCUMENT = ANSWERS
+DOCUMENT = "solutions/written-answers.md"
 PROGRAM = "solutions/written_numbers.py"
 _GONE = f"no longer stands there: see {PROGRAM}"
 MARK = "<!-- read again: "
@@ -126,6 +125,11 @@ def passages(document: str, measured: Mapping[str, Any]) -> dict[str, list[str]]
         if match:
             found.setdefault(claim["question"], []).append(" ".join(match[0].split()))
     return found
+
+
+def questions(document: str) -> list[str]:
+    """The questions that are answered, in order."""
+    return _SECTION.findall(document)
 
 
 def marks(document: str) -> list[str]:

@@ -26,12 +26,12 @@ from nbformat import NotebookNode
 from inithw.engine.settings import ProjectError
 from inithw.homework.definition import FACTS, HOMEWORK
 from inithw.homework.term import TERM
+from inithw.release import answers
 from inithw.release.otter_tests import otter_tests
 from inithw.release.pages import PageError, facts, fill, put_facts
 
 SOURCE = "solutions/homework.py"
 CHANGES = "assignment/CHANGES.md"
-ANSWERS = "solutions/written-answers.md"
 COMMAND = "inithw build"
 _NOTE = f"Generated from {SOURCE} by `{COMMAND}`: edit that file, not this one."
 _TESTS_NOTE = f"Generated from the rubric by `{COMMAND}`: edit autograder/inithw/homework/rubric.py, not this file."
@@ -105,9 +105,9 @@ def _refuse_unanswered(root: Path, source: str) -> None:
         SourceError: It is so.
     """
     asked = re.findall(r"^# #+ Question (W\d+)", source, re.MULTILINE)
-    answered = re.findall(r"^## (W\d+)", (root / ANSWERS).read_text(encoding="utf-8"), re.MULTILINE)
+    answered = answers.questions((root / answers.DOCUMENT).read_text(encoding="utf-8"))
     if asked != answered:
-        raise SourceError(f"{SOURCE} asks {', '.join(asked)}; {ANSWERS} answers {', '.join(answered)}")
+        raise SourceError(f"{SOURCE} asks {', '.join(asked)}; {answers.DOCUMENT} answers {', '.join(answered)}")
     for name in (SOURCE, "assignment/README.md"):
         for last in re.findall(r"\*{0,2}W1\*{0,2} to \*{0,2}(W\d+)", (root / name).read_text(encoding="utf-8")):
             if last != asked[-1]:

@@ -292,7 +292,7 @@ def make(
         stage.run("inithw.cli", "build", "--check")
     document = stage.path(DOCUMENT).read_text(encoding="utf-8")
     answers: dict[str, Any] = {"run": {"lesson": [], "figures": []}, "differences": [], "marks": unread(document)}
-    if any(_differs(before, after, table) for table in _MEASURED):
+    if _measures_anew(before, after):
         with step("running the reference notebook, for the model answers and the figures"):
             answers = json.loads(stage.run("inithw.release.answers", str(stage.folder / "figures")).stdout)
     said = "not asked"
@@ -391,15 +391,15 @@ def _warnings(run: Mapping[str, Any], families: Mapping[str, float]) -> Iterator
 
 
 def _same_name(before: Term, after: Term) -> Iterator[str]:
-    if before.version == after.version and any(_differs(before, after, table) for table in _MEASURED):
+    if before.version == after.version and _measures_anew(before, after):
         yield (
             f"The handout is still called {after.version}, with another homework in it: if students have had that one, "
             "say --term, or handout=2."
         )
 
 
-def _differs(before: Term, after: Term, table: str) -> bool:
-    return any(key.partition(".")[0] == table for key, _, _ in differences(before, after))
+def _measures_anew(before: Term, after: Term) -> bool:
+    return any(key.partition(".")[0] in _MEASURED for key, _, _ in differences(before, after))
 
 
 def parse(words: list[str]) -> dict[str, object]:

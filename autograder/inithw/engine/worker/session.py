@@ -25,7 +25,16 @@ import numpy as np
 
 from inithw.engine import wire
 from inithw.engine.worker.moments import Moment
-from inithw.engine.worker.shell import Failure, GradingShell, Output, TimeLimitReached, describe, prepare, time_limit
+from inithw.engine.worker.shell import (
+    Failure,
+    GradingShell,
+    Output,
+    TimeLimitReached,
+    describe,
+    lacking,
+    prepare,
+    time_limit,
+)
 from inithw.engine.worker.standins import Usage
 
 _REQUEST_LIMIT = 64 << 20
@@ -231,15 +240,13 @@ class Session:
         first = next((reason for reason, telling in reasons if telling), reasons[-1][0])
         unsaid = [package for package in packages if package not in str(first)]
         if unsaid:
-            said = f"{first}; it uses {' and '.join(unsaid)}, which the grading machine does not have"
-            raise Unavailable(first.state, said, first.failure)
+            raise Unavailable(first.state, f"{first}; it uses {lacking(unsaid)}", first.failure)
         raise first
 
     def _remarked(self, answer: Answer, name: str, packages: tuple[str, ...]) -> Answer:
         header, values = answer
         if packages:
-            absent = f"{name} uses {' and '.join(packages)}, which the grading machine does not have"
-            header = {**header, "absent": absent}
+            header = {**header, "absent": f"{name} uses {lacking(packages)}"}
         return header, values
 
     def _definition(self, name: str) -> Definition:

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -507,8 +507,12 @@ def _said(failure: Failure) -> str:
     version = f" in Python {sys.version_info[0]}.{sys.version_info[1]}" if isinstance(error, SyntaxError) else ""
     name = "" if isinstance(error, TimeLimitReached) else f"{type(error).__name__}{version}: "
     said = f"{name}{without_paths(message)[:MESSAGE_LIMIT]}".strip().removesuffix(":")
-    uses = f"; it uses {' and '.join(packages)}, which the grading machine does not have" if packages else ""
-    return said + uses
+    return said + (f"; it uses {lacking(packages)}" if packages else "")
+
+
+def lacking(packages: Iterable[str]) -> str:
+    """Absent packages by name, and that they are absent."""
+    return f"{' and '.join(packages)}, which the grading machine does not have"
 
 
 def without_paths(message: str) -> str:

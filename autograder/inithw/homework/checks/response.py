@@ -50,8 +50,12 @@ def output_scale(inputs: FloatArray, outputs: FloatArray) -> FloatArray:
     Returns:
         Shape (n,), positive unless all outputs are zero.
     """
-    growth = 1.0 + np.abs(inputs.astype(np.float64))
+    growth = _growth(inputs)
     return growth * np.max(np.abs(outputs) / growth)
+
+
+def _growth(inputs: FloatArray) -> FloatArray:
+    return 1.0 + np.abs(inputs.astype(np.float64))
 
 
 def wrong_gradient(network: Network, inputs: FloatArray, found: FloatArray) -> str | None:
@@ -82,4 +86,4 @@ def expected_gradients(network: Network, inputs: FloatArray) -> list[FloatArray]
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = forward(network, inputs)
         # The squared error towards these targets has the same derivative by the outputs.
-        return all_gradients(network, inputs, outputs - outputs / (1 + np.abs(inputs.astype(np.float64))) ** 2)
+        return all_gradients(network, inputs, outputs - outputs / _growth(inputs) ** 2)

@@ -19,7 +19,7 @@ from torch import nn
 
 from inithw.engine.worker import seeds, session
 from inithw.engine.worker.session import Answer, Handler, Session, Unavailable, is_open
-from inithw.engine.worker.shell import describe
+from inithw.engine.worker.shell import describe, lacking
 from inithw.engine.worker.standins import Absent, Value, package, path_of
 from inithw.homework.worker.model import Timeline, Wanted, asserted_names, describe_children, load
 from inithw.homework.worker.stubs import HANDOUT, holds_nothing, is_emptied
@@ -99,7 +99,7 @@ class Answers(session.Answers):
         for name, value in self.session.shell.user_ns.items():
             if isinstance(value, Absent | Value) and name in ("model", "net", "network"):
                 absent = package(path_of(value))
-                return Unavailable("not reached", f"{name} uses {absent}, which the grading machine does not have")
+                return Unavailable("not reached", f"{name} uses {lacking([absent])}")
         code = self.session.code()
         for number, source in self.session.sources.items():
             failures = self.session.failures.get(number, [])
