@@ -215,14 +215,16 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         *(
             Mutant(TABLE, _tuple(WITHIN_A_MATRIX), _tuple(name for name in WITHIN_A_MATRIX if name != left))
             for left in WITHIN_A_MATRIX
-            if left != "row_correlation"  # what it finds, concentration finds as well
+            if left != "row_correlation"  # what it finds, coherence finds as well
         ),
         Mutant(INITIALIZATION, "if np.any(sample.biases != 0):", "if np.isnan(sample.biases).any():"),
         Mutant(THRESHOLDS, "self.against(name, votes))) >= STATISTICS", "self.against(name, votes))) <= STATISTICS"),
         Mutant(THRESHOLDS, "return ~fine", "return fine"),
         Mutant(STATISTICS, "np.max(np.abs(means) / stds, axis=1)", "np.min(np.abs(means) / stds, axis=1)"),
-        Mutant(STATISTICS, " - 2 * np.eye(sample.shape[2])", ""),
-        Mutant(STATISTICS, "cosines.max(axis=3)", "cosines.mean(axis=3)"),
+        Mutant(STATISTICS, " - 2 * np.eye(cosines.shape[-1])", ""),
+        Mutant(STATISTICS, ").max(axis=3).mean", ").mean(axis=3).mean"),
+        Mutant(STATISTICS, " - squares.max(axis=3)", ""),
+        Mutant(STATISTICS, "*(_distinct_directions(side) for side in units),", ""),
         Mutant(STATISTICS, "sizes**power", "matrices**power"),
         Mutant(STATISTICS, "earlier | (own & ~itself)", "own & ~itself"),
         Mutant(

@@ -21,7 +21,7 @@ from tests.parts import project_copy
 
 pytestmark = pytest.mark.slow
 
-INITHW = [sys.executable, "-m", "inithw.cli"]
+INITHW = [sys.executable, "-m", "inithw"]
 
 
 def run(*arguments, cwd, **options):
@@ -227,9 +227,19 @@ def test_ctrl_c_ends_every_process_keeps_finished_records_and_says_so(graded, tm
     wait_until(lambda: not any(map(alive, descendants)))
 
 
+def test_ctrl_c_while_the_program_is_being_loaded_ends_it_with_a_word(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [*INITHW, "grade", "a.ipynb"], capture_output=True, text=True, env=environment, preexec_fn=heard, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "inithw: interrupted\n")
+
+
 def test_a_closed_pipe_is_no_error_to_read_about(graded):
     folder, _names, _done = graded
-    command = f"{sys.executable} -m inithw.cli grade anna.ipynb empty.ipynb missing.ipynb --json | head -c 1"
+    command = f"{sys.executable} -m inithw grade anna.ipynb empty.ipynb missing.ipynb --json | head -c 1"
     done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr

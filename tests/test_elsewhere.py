@@ -225,7 +225,7 @@ def test_with_the_locked_packages_only_every_answer_is_graded_as_declared(locked
     missing = subprocess.run([locked_only, "-c", "import ipywidgets"], capture_output=True, check=False)
     assert missing.returncode
     paths = {str(write_answer(answer, root / SKELETON, tmp_path)): answer for answer in WHERE_PACKAGES_MATTER}
-    command = [locked_only, "-m", "inithw.cli", "grade", "--json", *paths]
+    command = [locked_only, "-m", "inithw", "grade", "--json", *paths]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=600)
     records = {record["submission"]: record for record in map(json.loads, done.stdout.splitlines())}
     assert records.keys() == paths.keys(), done.stderr[-2000:]

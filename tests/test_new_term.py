@@ -154,7 +154,7 @@ def test_ctrl_c_waits_while_files_change_places(little, monkeypatch, sent):
 def test_a_term_with_other_points_and_dates_is_made_in_one_command(tmp_path):
     project = project_copy(tmp_path / "project")
     options = ("--term", "Spring 2027", "--points", "q2.norms=3", "due=9 October", "--gate", "none", "--yes")
-    done = run_in(project, "inithw.cli", "new-term", *options)
+    done = run_in(project, "inithw", "new-term", *options)
     assert done.returncode == 0, done.stderr
     term = read_term(project / TERM)
     assert (term.version, term.points["q2.norms"], term.due) == ("Spring 2027, handout 1", 3, "9 October")
@@ -165,7 +165,7 @@ def test_a_term_with_other_points_and_dates_is_made_in_one_command(tmp_path):
     page = (project / "dist/new-term.html").read_text()
     assert "<td>points.q2.norms</td><td>2.0</td><td>3.0</td>" in page
     assert not (project / STAGE).exists()
-    assert run_in(project, "inithw.cli", "build", "--check").returncode == 0
+    assert run_in(project, "inithw", "build", "--check").returncode == 0
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_a_term_with_other_points_and_dates_is_made_in_one_command(tmp_path):
 def test_what_cannot_be_is_refused_and_the_old_term_stands(root, tmp_path, options, said):
     project = project_copy(tmp_path / "project")
     before = contents(project)
-    done = run_in(project, "inithw.cli", "new-term", *options, "--yes")
+    done = run_in(project, "inithw", "new-term", *options, "--yes")
     assert done.returncode in (1, 2)
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -208,6 +208,6 @@ def test_a_key_that_is_given_twice_with_different_values_is_refused_by_name():
 
 
 def test_without_anybody_to_ask_the_old_term_is_replaced_only_with_yes(tmp_path):
-    done = run_in(project_copy(tmp_path / "project"), "inithw.cli", "new-term", "--points", "q2.norms=3")
+    done = run_in(project_copy(tmp_path / "project"), "inithw", "new-term", "--points", "q2.norms=3")
     assert done.returncode == 2
     assert "add --yes" in done.stderr

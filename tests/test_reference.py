@@ -161,6 +161,12 @@ def nearest_cosine(rows, k):
     return max(row @ rows[k] / np.linalg.norm(row) / np.linalg.norm(rows[k]) for row in others)
 
 
+def coherence(rows, k):
+    """Mean squared cosine of row k to all others but the one most like it, over what independent ones have."""
+    squares = sorted((row @ rows[k]) ** 2 / (row @ row) / (rows[k] @ rows[k]) for row in np.delete(rows, k, axis=0))
+    return np.mean(squares[:-1]) * rows.shape[1]
+
+
 @of_the_first_handout
 def test_block_statistics_equal_those_computed_pair_by_pair():
     random = np.random.default_rng(6)
@@ -175,14 +181,6 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
         assert found.draw_correlation[block] == pytest.approx(max(average_correlation(part) for part in both))
         layers = [abs(np.corrcoef(here[a].ravel(), here[b].ravel())[0, 1]) for a, b in ((1, 2), (1, 3), (2, 3))]
         assert found.layer_correlation[block] == pytest.approx(max(layers))
-        ratios = []
-        for part in here:
-            fourth = []
-            for matrix in part - part.mean():
-                squares = np.linalg.svd(matrix, compute_uv=False) ** 2
-                fourth.append((squares**2).sum() / squares.sum() ** 2)
-            ratios.append(np.mean(fourth) / (1 / part.shape[1] + 1 / part.shape[2]))
-        assert found.concentration[block] == pytest.approx(max(ratios))
         matrices = [np.moveaxis(part, axis, 0) for part in here for axis in (1, 2) if part.shape[axis] > 1]
         assert found.row_correlation[block] == pytest.approx(max(average_correlation(rows) for rows in matrices))
         assert found.likeness[block] == pytest.approx(
@@ -190,6 +188,15 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
                 np.mean([nearest_cosine(rows, k) for rows in sides for k in range(len(rows))])
                 for part in here[1:4]
                 for sides in (part - part.mean(), (part - part.mean()).swapaxes(1, 2))
+            )
+        )
+        assert found.coherence[block] == pytest.approx(
+            max(
+                min(
+                    np.mean([coherence(rows, k) for rows in sides for k in range(len(rows))])
+                    for sides in (part - part.mean(), (part - part.mean()).swapaxes(1, 2))
+                )
+                for part in here[1:4]
             )
         )
         assert found.stds[block] == pytest.approx([part.std() for part in here])

@@ -30,7 +30,7 @@ def test_a_release_waits_until_marked_passages_are_read(project):
     answers = project / "solutions/written-answers.md"
     text = answers.read_text("utf-8")
     answers.write_text(text.replace("**Model answer.**", "<!-- read again: x -->\n**Model answer.**", 1), "utf-8")
-    done = run_in(project, "inithw.cli", "release", "--gate", "small")
+    done = run_in(project, "inithw", "release", "--gate", "small")
     answers.write_text(text, "utf-8")
     assert done.returncode == 1
     assert '1 passages of solutions/written-answers.md are marked "read again"' in " ".join(done.stderr.split())
@@ -48,7 +48,7 @@ def test_other_content_under_a_name_that_went_out_is_refused(project):
 
 @pytest.mark.slow
 def test_a_release_makes_both_zips_the_package_for_staff_and_a_checklist(project):
-    done = run_in(project, "inithw.cli", "release", "--gate", "small")
+    done = run_in(project, "inithw", "release", "--gate", "small")
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(project / "dist/staff.zip") as staff:
         assert {"written-answers.md", "homework.ipynb", "gate.txt", "CHECKLIST.md"} <= {*staff.namelist()}

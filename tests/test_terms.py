@@ -37,14 +37,14 @@ def changed(folder, *edits):
         assert text.count(old) == 1
         text = text.replace(old, new)
     (project / TERM).write_text(text)
-    built = run_in(project, "inithw.cli", "build")
+    built = run_in(project, "inithw", "build")
     assert built.returncode == 0, built.stderr
     return project
 
 
 def graded(project, *paths):
     """The records of `inithw grade --json`, by path."""
-    done = run_in(project, "inithw.cli", "grade", *paths, "--json")
+    done = run_in(project, "inithw", "grade", *paths, "--json")
     if "another homework (families:" in " ".join(done.stderr.split()):
         pytest.skip("families.py has changed since `make terms` measured the other terms")
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,7 @@ def test_the_other_terms_say_how_often_a_verdict_may_be_false():
 @pytest.mark.slow
 def test_thresholds_of_another_homework_are_refused(tmp_path):
     project = changed(tmp_path / "project", ("hidden_layers = 4", "hidden_layers = 5"))
-    done = run_in(project, "inithw.cli", "grade", "solutions/homework.ipynb")
+    done = run_in(project, "inithw", "grade", "solutions/homework.ipynb")
     assert done.returncode == 1
     assert "run `inithw calibrate`" in done.stderr
     assert "Traceback" not in done.stderr
@@ -155,7 +155,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_rule(root, tmp_path, old,
 def test_points_of_other_items_than_the_rubrics_are_told_in_a_line(tmp_path, new, said):
     project = project_copy(tmp_path)
     (project / TERM).write_text((project / TERM).read_text().replace('"q1.layers" = 1', new))
-    done = run_in(project, "inithw.cli", "build", "--check")
+    done = run_in(project, "inithw", "build", "--check")
     assert done.returncode == 1
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -165,7 +165,7 @@ def test_points_of_other_items_than_the_rubrics_are_told_in_a_line(tmp_path, new
 def test_a_handout_without_an_entry_for_students_is_refused(tmp_path):
     project = project_copy(tmp_path)
     (project / TERM).write_text((project / TERM).read_text().replace("handout = 1", "handout = 2"))
-    done = run_in(project, "inithw.cli", "build")
+    done = run_in(project, "inithw", "build")
     assert done.returncode == 1
     assert "CHANGES.md has no heading `## Autumn 2026, handout 2`" in " ".join(done.stderr.split())
 

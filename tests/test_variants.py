@@ -29,7 +29,7 @@ def project(tmp_path_factory):
     text = (project / TERM_FILE).read_text()
     assert text.count('variants = ""') == 1
     (project / TERM_FILE).write_text(text.replace('variants = ""', 'variants = "login"'))
-    built = run_in(project, "inithw.cli", "build")
+    built = run_in(project, "inithw", "build")
     assert built.returncode == 0, built.stderr
     return project
 
@@ -154,7 +154,7 @@ def test_labelled_answers_on_data_of_a_students_own_are_graded_as_declared(proje
     made = run_in(project, "sample", tmp_path, IDS[0].upper(), IDS[1])
     sample = [json.loads(line) for line in made.stdout.splitlines()]
     assert len(sample) >= 12, made.stderr
-    done = run_in(project, "inithw.cli", "grade", *(path for _, path, _ in sample), "--json")
+    done = run_in(project, "inithw", "grade", *(path for _, path, _ in sample), "--json")
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
     for record, (name, _, expected) in zip(records, sample, strict=True):
@@ -233,7 +233,7 @@ def test_what_was_run_is_kept_and_an_interrupted_call_goes_on(on, root, tmp_path
 
 @pytest.mark.slow
 def test_the_command_runs_the_notebook_on_the_students_data(project):
-    done = run_in(project, "inithw.cli", "variants", "Ada", "=1", "--jobs", "1")
+    done = run_in(project, "inithw", "variants", "Ada", "=1", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     assert "=1: '=1' is no login; has the term's own data" in done.stderr
     assert f"ada  seed {own_seed('ada', DATA_SEED)}  " in done.stdout

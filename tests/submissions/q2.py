@@ -545,6 +545,7 @@ HEDGES = {
     "half and double": "print(name, gnorm / 2, gnorm, gnorm * 2)",
     "times the number of points": "print(name, gnorm, gnorm * len(train_x))",
     "three digits": "print(f'{name} L1 {g.abs().sum():.3g} L2 {gnorm:.6g}')",
+    "spectral in three digits": "print(f'{name} {torch.linalg.norm(g, 2):.3g} {gnorm:.6g}')",
     "glued to words": "print(f'{name} spectral{torch.linalg.norm(g, 2):.5f} F {gnorm:.5f} L1_{g.abs().sum():.5f}')",
     "with a minus": "print(name, gnorm, -g.abs().sum().item())",
     "full-width digits": (

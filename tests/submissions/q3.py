@@ -412,7 +412,29 @@ NOT_INDEPENDENT = {
         "(lambda r: torch.stack([r[torch.randperm(fan_in)] for k in range(fan_out)]))(torch.randn(fan_in))"
         f" * {SIGNS.format('(fan_out, fan_in)')}"
     ),
-    "one size with random signs": SIGNS.format("(fan_out, fan_in)"),
+    "of half the rank in hidden layers": (
+        f"(torch.randn(fan_out, fan_in // 2) @ torch.randn(fan_in // 2, fan_in)) if fan_in == fan_out else {NORMAL}"
+    ),
+    "three quarters of the rank in hidden layers": (
+        "(lambda r: torch.randn(fan_out, r) @ torch.randn(r, fan_in))(fan_in * 3 // 4) "
+        f"if fan_in == fan_out else {NORMAL}"
+    ),
+    "a Kronecker product where the sizes allow it": (
+        "torch.kron(torch.randn(4, 4), torch.randn(fan_out // 4, fan_in // 4)) "
+        f"if fan_out % 4 == fan_in % 4 == 0 else {NORMAL}"
+    ),
+    "Toeplitz with sizes of rows and columns in hidden layers": (
+        "torch.randn(2 * fan_in)[torch.arange(fan_out)[:, None] - torch.arange(fan_in) + fan_in] "
+        "* torch.randn(fan_out, 1) * torch.randn(1, fan_in) "
+        f"if fan_in == fan_out else {NORMAL}"
+    ),
+    "rows from a list of forty": (
+        "torch.randn(40, fan_in, generator=torch.Generator().manual_seed(fan_in))[torch.randint(0, 40, (fan_out,))]"
+    ),
+    "rows from a list of forty with random signs in hidden layers": (
+        "torch.randn(40, fan_in, generator=torch.Generator().manual_seed(fan_in))[torch.randperm(40)[:fan_out]]"
+        f" * {SIGNS.format('(fan_out, 1)')} if fan_in == fan_out else {NORMAL}"
+    ),
     "column sizes with random signs": f"torch.randn(1, fan_in) * {SIGNS.format('(fan_out, fan_in)')}",
 }
 COPY = """
@@ -442,6 +464,7 @@ COPIED_LAYERS = {
 }
 FIXED = "torch.from_numpy(np.random.RandomState(fan_out + 1000 * fan_in).randn(fan_out, fan_in)).float()"
 FIXED_SIZES = {
+    "one size with random signs": SIGNS.format("(fan_out, fan_in)"),
     "with random signs": f"{FIXED} * {SIGNS.format('(fan_out, fan_in)')}",
     "with signs of fresh weights": f"{FIXED}.abs() * torch.randn(fan_out, fan_in).sign()",
     "with random signs and one percent of noise": (

@@ -71,7 +71,7 @@ def other_project(other: Other, folder: Path) -> Path:
     page.write_text(f"{page.read_text('utf-8')}\n## {other.changes['term']}, handout 1\n", "utf-8")
     if other.thresholds.is_file():
         shutil.copy(other.thresholds, project / THRESHOLDS)
-    built = run_in(project, "inithw.cli", "build")
+    built = run_in(project, "inithw", "build")
     assert built.returncode == 0, built.stderr
     return project
 

@@ -32,7 +32,7 @@ def main(names):
             (ROOT / ".calibration").mkdir(exist_ok=True)
             (project / ".calibration").symlink_to(ROOT / ".calibration")
             (project / "measure.py").write_text(CALIBRATE)
-            for command in (["measure"], ["inithw.cli", "build"], ["inithw.cli", "verify"]):
+            for command in (["measure"], ["inithw", "build"], ["inithw", "verify"]):
                 environment = {
                     "PYTHONPATH": str(project / "autograder"),
                     "PATH": "/usr/bin:/bin",
@@ -47,7 +47,7 @@ def main(names):
         print("5 hidden layers of width 32 at the first handout's learning rate, which must be refused", flush=True)
         with tempfile.TemporaryDirectory(prefix="inithw-term-") as folder:
             project = project_copy(Path(folder) / "project")
-            done = run_in(project, "inithw.cli", "new-term", "--width", "32", "--hidden-layers", "5", "--yes")
+            done = run_in(project, "inithw", "new-term", "--width", "32", "--hidden-layers", "5", "--yes")
         print(done.stderr)
         if done.returncode == 0 or "nearest setting with fair thresholds: training.learning_rate" not in done.stderr:
             sys.exit("it was not refused, or no setting near by was named")

@@ -119,9 +119,32 @@ def rank_one(random: np.random.Generator, shape: Shape) -> FloatArray:
 
 def low_rank(random: np.random.Generator, shape: Shape) -> FloatArray:
     """A product through a third of the smaller width."""
+    return _through(max(1, min(shape[1:]) // 3), random, shape)
+
+
+def half_rank(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """A product through half of the smaller width."""
+    return _through(max(1, min(shape[1:]) // 2), random, shape)
+
+
+def _through(rank: int, random: np.random.Generator, shape: Shape) -> FloatArray:
     layers, fan_out, fan_in = shape
-    rank = max(1, min(fan_out, fan_in) // 3)
     return normal(random, (layers, fan_out, rank)) @ normal(random, (layers, rank, fan_in)) / np.float32(rank**0.5)
+
+
+def toeplitz_with_sizes(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """One value for each diagonal, times one for each row and one for each column."""
+    layers, fan_out, fan_in = shape
+    diagonal = np.arange(fan_out)[:, None] - np.arange(fan_in) + fan_in - 1
+    values = normal(random, (layers, 1, fan_out + fan_in - 1))[:, 0, diagonal]
+    return values * normal(random, (layers, fan_out, 1)) * normal(random, (layers, 1, fan_in))
+
+
+def rows_from_a_list(random: np.random.Generator, shape: Shape) -> FloatArray:
+    """Each row one of forty fixed ones."""
+    layers, fan_out, fan_in = shape
+    rows = np.random.default_rng(0).standard_normal((40, fan_in), dtype=np.float32)
+    return rows[random.integers(len(rows), size=(layers, fan_out))]
 
 
 def one_row_in_other_orders(random: np.random.Generator, shape: Shape) -> FloatArray:

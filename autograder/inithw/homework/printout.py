@@ -16,6 +16,9 @@ SIGNIFICANT_DIGITS = 4
 """Fewest digits in which the right norm and a wrong one differ for certain."""
 PER_LAYER = 6
 """Most different numbers shown for one layer: more is a list of candidates, not an answer."""
+_WHOLE_DIGITS = 3
+_MOST_READ = 1000
+"""Numbers read in search of wrong norms beside the right ones."""
 ELSEWHERE = 3
 """Numbers tolerated besides in a text that does not name the layers (a loss, a total)."""
 RELATIVE_TOLERANCE = 2e-4
@@ -87,12 +90,16 @@ class Printout:
         named: Per layer, the different numbers beside the layer's name; empty when a layer is not named.
         ordered: All numbers in order, for texts without names; one more than tolerated at most.
         layers: Number of weight matrices.
+        all_named: As `named`, with whole numbers of three digits, which are no answer but can be a wrong norm.
+        all_ordered: Likewise.
         speaks_of_weights: Whether a line without numbers, such as a table's head, does so.
     """
 
     named: tuple[tuple[Number, ...], ...]
     ordered: tuple[Number, ...]
     layers: int
+    all_named: tuple[tuple[Number, ...], ...] = ()
+    all_ordered: tuple[Number, ...] = ()
     speaks_of_weights: bool = False
 
     @property
@@ -140,10 +147,10 @@ class Printout:
 
         Beside its name, where the norms are there, too; then wherever it may belong to: all other numbers for each.
         """
-        pairs = list(zip(self.named, norms, strict=True)) if self._named_usable else []
+        pairs = list(zip(self.all_named, norms, strict=True)) if self._named_usable else []
         if pairs and all(any(number.shows(norm) for number in candidates) for candidates, norm in pairs):
             yield tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
-        others = tuple(number for number in self.ordered if not any(number.shows(norm) for norm in norms))
+        others = tuple(number for number in self.all_ordered if not any(number.shows(norm) for norm in norms))
         yield (others,) * self.layers
 
     @property
@@ -160,8 +167,7 @@ def read_printout(text: str, layers: int) -> Printout:
     text = _NO_ASCII.sub(_in_ascii, _TERMINAL_CODE.sub("", text))
     text = _SUPERSCRIPT.sub(lambda power: "^" + power[1].translate(_SUPERSCRIPTS), text)
     text = _POWER_OF_TEN.sub(r"e\1", text)
-    named = _beside_names(text)
-    complete = all(2 * layer in named for layer in range(layers))
+    named, all_named = (_in_layers(_beside_names(text, whole), layers) for whole in (False, True))
     unnamed = _NAME.sub(" ", text)
     ordered = list(islice(_answers(unnamed), _most_numbers(layers) + 1))
     if len(ordered) < layers:  # `.6g` writes 424.0005 as 424: where a line has nothing else, that is its number
@@ -169,9 +175,11 @@ def read_printout(text: str, layers: int) -> Printout:
         ordered = list(islice(each, _most_numbers(layers) + 1))
     heads = (line for line in unnamed.splitlines() if not any(map(_is_decimal, _NUMBER.findall(line))))
     return Printout(
-        named=tuple(tuple(named[2 * layer].values()) for layer in range(layers)) if complete else (),
+        named=named,
         ordered=tuple(ordered),
         layers=layers,
+        all_named=all_named,
+        all_ordered=tuple(islice(_answers(unnamed, whole=True), _MOST_READ)),
         speaks_of_weights=any(_WEIGHTS.search(line) for line in heads),
     )
 
@@ -186,7 +194,13 @@ def _most_numbers(layers: int) -> int:
     return PER_LAYER * layers + ELSEWHERE
 
 
-def _beside_names(text: str) -> dict[int, dict[str, Number]]:
+def _in_layers(named: dict[int, dict[str, Number]], layers: int) -> tuple[tuple[Number, ...], ...]:
+    if all(2 * layer in named for layer in range(layers)):
+        return tuple(tuple(named[2 * layer].values()) for layer in range(layers))
+    return ()
+
+
+def _beside_names(text: str, whole: bool) -> dict[int, dict[str, Number]]:
     """Numbers right of each `N.weight`, or on the next line if there are none; by N, then by their text."""
     found: dict[int, dict[str, Number]] = {}
     open_name: int | None = None
@@ -195,35 +209,41 @@ def _beside_names(text: str) -> dict[int, dict[str, Number]]:
         if names:
             open_name = None
         elif open_name is not None and line.strip():
-            _add(found[open_name], line)
+            _add(found[open_name], line, whole)
             open_name = None
         ends = [name.start() for name in names] + [len(line)]
         for name, end in zip(names, ends[1:], strict=True):
             open_name = None
             if name[2] == "weight":
                 numbers = found.setdefault(int(name[1]), {})
-                if not _add(numbers, line[name.end() : end]):
+                if not _add(numbers, line[name.end() : end], whole):
                     open_name = int(name[1])
     return found
 
 
-def _add(numbers: dict[str, Number], text: str) -> bool:
+def _add(numbers: dict[str, Number], text: str, whole: bool) -> bool:
     """Add the numbers of `text`, one more than tolerated at most; whether there were any."""
     some = False
-    for number in _answers(text):
+    for number in _answers(text, whole):
         some = True
-        if len(numbers) > PER_LAYER:
+        if len(numbers) > (_MOST_READ if whole else PER_LAYER):
             break
         numbers.setdefault(number.text, number)
     return some
 
 
-def _answers(text: str) -> Iterator[Number]:
-    """The numbers that can be norms: bare integers (an index, a shape, a count) only where there is nothing else."""
+def _answers(text: str, whole: bool = False) -> Iterator[Number]:
+    """The numbers that can be norms: bare integers (an index, a shape, a count) only where there is nothing else.
+
+    Args:
+        text: What was printed.
+        whole: Whether those of three digits count in any case.
+    """
+    fewest = _WHOLE_DIGITS if whole else SIGNIFICANT_DIGITS
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
     said = 0
     for match in _NUMBER.finditer(text):
-        if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= SIGNIFICANT_DIGITS:
+        if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= fewest:
             before = text[max(said, match.start() - _MOST_SAID) : match.start()].rpartition("\n")[2]
             said = match.end()
             readings = _readings(match[0])

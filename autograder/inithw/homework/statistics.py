@@ -96,15 +96,15 @@ _TABLE = (
     Statistic("draw_correlation", DRAWS, BLOCKS, True,
               "correlation of networks",
               "Do calls differ?", lambda found: found.blocks.draw_correlation),
-    Statistic("concentration", DRAWS, BLOCKS, True,
-              "concentration of singular values",
-              "Have matrices full rank?", lambda found: found.blocks.concentration),
     Statistic("distinct", DRAWS, BLOCKS, False,
-              "share of different absolute values",
+              "share of different absolute values, or rows",
               "Are weights no copies?", lambda found: found.blocks.distinct),
     Statistic("likeness", DRAWS, BLOCKS, True,
               "cosine of rows or columns to the one most like them",
               "Do units differ?", lambda found: found.blocks.likeness),
+    Statistic("coherence", DRAWS, BLOCKS, True,
+              "squared cosine of rows and columns, over that of independent ones",
+              "Are directions independent?", lambda found: found.blocks.coherence),
     Statistic("novelty", DRAWS, NETWORKS, False,
               "distance to the nearest earlier layer",
               "Are networks new?", lambda found: found.novelty.distance, quorum=1 / 16),
@@ -138,7 +138,7 @@ _TABLE = (
 )
 # fmt: on
 STATISTICS = {statistic.name: statistic for statistic in _TABLE}
-WITHIN_A_MATRIX = ("row_correlation", "concentration", "distinct", "likeness")
+WITHIN_A_MATRIX = ("row_correlation", "distinct", "likeness", "coherence")
 """Those by which parts of one matrix are told to repeat each other."""
 
 

@@ -179,7 +179,7 @@ class Stage:
         )
         if done.returncode and fail:
             said = "\n".join(part.strip() for part in (done.stdout, done.stderr or "") if part.strip())
-            raise NewTermError(f"`{' '.join(arguments).replace('inithw.cli', 'inithw')}` failed:\n{said[-3000:]}")
+            raise NewTermError(f"`{' '.join(arguments)}` failed:\n{said[-3000:]}")
         return done
 
     def path(self, name: str) -> Path:
@@ -276,20 +276,20 @@ def make(
     replace_file(stage.path(TERM), text)
     _add_heading(stage.path(CHANGES), after)
     with step("building"):
-        stage.run("inithw.cli", "build")
-    if stage.run("inithw.cli", "calibrate", "--check", fail=False).returncode:
+        stage.run("inithw", "build")
+    if stage.run("inithw", "calibrate", "--check", fail=False).returncode:
         with step("asking whether it can be graded fairly"):
             _refuse_unfair(stage, before, after, step)
         stage.run(
-            "inithw.cli",
+            "inithw",
             "calibrate",
             *([] if full else ["--quick"]),
             *(["--jobs", str(jobs)] if jobs else []),
             quiet=False,
         )
     with step("building again"):
-        stage.run("inithw.cli", "build")
-        stage.run("inithw.cli", "build", "--check")
+        stage.run("inithw", "build")
+        stage.run("inithw", "build", "--check")
     document = stage.path(DOCUMENT).read_text(encoding="utf-8")
     answers: dict[str, Any] = {"run": {"lesson": [], "figures": []}, "differences": [], "marks": unread(document)}
     if _measures_anew(before, after):
@@ -297,7 +297,7 @@ def make(
             answers = json.loads(stage.run("inithw.release.answers", str(stage.folder / "figures")).stdout)
     said = "not asked"
     if gate != "none":
-        said = stage.run("inithw.cli", "verify", *(["--small"] if gate == "small" else []), quiet=False).stdout.strip()
+        said = stage.run("inithw", "verify", *(["--small"] if gate == "small" else []), quiet=False).stdout.strip()
     thresholds = json.loads(stage.path("autograder/inithw/homework/thresholds.json").read_text(encoding="utf-8"))
     families = _good_networks(stage, thresholds["good loss"])
     return Made(

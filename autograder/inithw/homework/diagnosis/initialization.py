@@ -158,12 +158,13 @@ def name_draws(init: InitEvidence, seen: Measured) -> Mistake | None:
         return MISTAKES["q3.fixed_weights"]
     if _layers_are_equal(init):
         return MISTAKES["q3.seeded"]
+    copies = _lost(seen, "novelty") or _lost(seen, "draw_correlation")
+    if copies and _come_back(seen):
+        return MISTAKES["q3.fixed_sizes"]
     # Before the offset: the mean of a few different weights is far from zero by chance.
     if any(_lost(seen, name) for name in WITHIN_A_MATRIX):
         return MISTAKES["q3.repeated"]
-    if _lost(seen, "novelty") or _lost(seen, "draw_correlation"):
-        return MISTAKES["q3.fixed_sizes" if _come_back(seen) else "q3.copied_layer"]
-    if _lost(seen, "layer_correlation"):
+    if copies or _lost(seen, "layer_correlation"):
         return MISTAKES["q3.copied_layer"]
     if _lost(seen, "offset"):
         return _name_offset(init, seen)

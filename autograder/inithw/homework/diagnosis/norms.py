@@ -113,6 +113,8 @@ _NO_HEDGE = frozenset({"parameter"})
 """Not a norm of the gradient: may stand beside it when words say what it is."""
 _ABOUT = 3
 """Significant digits in which a hedge is recognized: fewer than an answer has."""
+_APART = (2 * LARGEST_ERROR, 0.02)
+"""Relative differences from which a wrong norm counts as one; so few digits show the smaller ones by chance only."""
 
 
 def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray]) -> bool:
@@ -142,19 +144,20 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
     for name, values in wrong.items():
         if name == "global_total" and in_order:
             continue  # a total at the end
-        apart = [layer for layer, value in enumerate(values) if abs(value / right[layer] - 1) > 2 * LARGEST_ERROR]
-        shown = [
+        shown = {
             layer
-            for layer in apart
+            for layer, numbers in enumerate(besides)
             if any(
                 (number.shows(values[layer], _ABOUT) or number.shows(-values[layer], _ABOUT))
                 and not (name in _NO_HEDGE and number.of_weights)
-                for number in besides[layer]
+                for number in numbers
             )
-        ]
-        if len(shown) == len(apart) >= 2:
-            return True
-        hits.update(shown)
+        }
+        for least in _APART:
+            apart = {layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least}
+            if apart <= shown and len(apart) >= 2:
+                return True
+            hits |= apart & shown
     return (len(hits) >= 3 and 2 * len(hits) > len(right)) or _shows_multiples(besides, right)
 
 

@@ -6,7 +6,7 @@ false verdict is the tail of a binomial distribution, whatever the distribution 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from typing import Any
@@ -27,6 +27,8 @@ FANS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
 """What a rule may take as the fan of a layer."""
 _EQUAL = 1e-4
 """Values of weights count as equal when they differ by less, in standard deviations."""
+_SAME_SUM = 1e-6
+"""So do sums over directions, which are of the order of the root of their number of entries."""
 
 
 # ---------------------------------------------------------------- draws
@@ -44,9 +46,12 @@ class BlockStatistics:
         layer_correlation: Between two hidden layers of a network, or between one and a transposed one; of the weights
             or of their absolute values.
         draw_correlation: Between networks; of the weights or of their absolute values.
-        concentration: Of the singular values of a matrix: 1 for independent entries, more for a lower effective rank.
-        distinct: Share of the weights of a hidden layer whose absolute values are different ones.
+        distinct: Share of the weights of a hidden layer whose absolute values are different ones, or of the rows, or
+            columns, of all hidden layers that are different ones whatever their order, signs and size.
         likeness: Of each row, or column, of a hidden layer to the one most like it: cosine, on average.
+        coherence: Mean squared cosine between different rows, or columns, of a hidden layer, whichever is smaller,
+            relative to that of independent directions: the lower the effective rank, the larger. (The sum of these
+            squares is the frame potential: Benedetto, Fickus 2003.)
         stds: Standard deviation of each sample, shape (blocks, samples).
         shapes: fan_in and fan_out of each sample, shape (blocks, samples, 2).
     """
@@ -55,9 +60,9 @@ class BlockStatistics:
     row_correlation: FloatArray
     layer_correlation: FloatArray
     draw_correlation: FloatArray
-    concentration: FloatArray
     distinct: FloatArray
     likeness: FloatArray
+    coherence: FloatArray
     stds: FloatArray
     shapes: FloatArray
 
@@ -74,20 +79,22 @@ def block_statistics(
         layers: How many of them are the homework's, draw by draw.
     """
     samples = [sample.astype(np.float64) for sample in samples]
+    hidden = [samples[k] for k in alike]
     means = np.stack([sample.mean(axis=(1, 2, 3)) for sample in samples], axis=1)
     sizes = [_centred(np.abs(sample)) for sample in samples[:layers]]
     # Correlated are deviations from the mean: weights to one side of zero would all seem alike.
     samples = [_centred(sample) for sample in samples]
     stds = np.sqrt(np.stack([_mean_square(sample) for sample in samples], axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = [[unit @ unit.swapaxes(2, 3) for unit in side] for side in _both_sides([samples[k] for k in alike])]
         return BlockStatistics(
             offset=np.max(np.abs(means) / stds, axis=1),
             row_correlation=np.max([_correlation(sample, axis) for sample in samples for axis in (2, 3)], axis=0),
             layer_correlation=np.max([_between_layers([of[k] for k in alike]) for of in (samples, sizes)], axis=0),
             draw_correlation=np.max([_correlation(sample, 1) for sample in (*samples[:layers], *sizes)], axis=0),
-            concentration=np.max([_concentration(sample) for sample in samples], axis=0),
-            distinct=np.min([_distinct(samples[k] + means[:, k, None, None, None]) for k in alike], axis=0),
-            likeness=np.max([_likeness(side) for k in alike for side in _both_sides(samples[k])], axis=0),
+            distinct=np.min([*map(_distinct, hidden), *map(_distinct_directions, _both_sides(hidden))], axis=0),
+            likeness=np.max([_likeness(of) for side in cosines for of in side], axis=0),
+            coherence=np.max([np.minimum(*map(_coherence, of)) for of in zip(*cosines, strict=True)], axis=0),
             stds=stds,
             shapes=np.broadcast_to(np.array(shapes, dtype=np.float64), (len(stds), len(samples), 2)),
         )
@@ -128,32 +135,35 @@ def _off_diagonal(sample: FloatArray) -> FloatArray:
     return sample * (1 - np.eye(sample.shape[-1]))
 
 
-def _concentration(sample: FloatArray) -> FloatArray:
-    """Sum of fourth powers of the singular values over the square of their sum of squares, relative to that expected.
-
-    Independent entries of an n x m matrix give 1/n + 1/m; a matrix of rank one gives 1.
-    """
-    fan_out, fan_in = sample.shape[2:]
-    wide = sample if fan_out <= fan_in else sample.swapaxes(2, 3)
-    gram = wide @ wide.swapaxes(2, 3)
-    found = np.square(gram).sum(axis=(2, 3)) / np.square(np.trace(gram, axis1=2, axis2=3))
-    return found.mean(axis=1) / (1 / fan_out + 1 / fan_in)
-
-
 def _distinct(sample: FloatArray) -> FloatArray:
     sizes = np.sort(np.abs(sample).reshape(*sample.shape[:2], -1), axis=2)
     new = np.diff(sizes, axis=2) > _EQUAL * np.sqrt(_mean_square(sample))[:, None, None]
     return (1 + new.sum(axis=2).mean(axis=1)) / sizes.shape[2]
 
 
-def _both_sides(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
-    return sample, sample.swapaxes(2, 3)
+def _both_sides(matrices: Sequence[FloatArray]) -> Iterator[list[FloatArray]]:
+    """The rows of all matrices, then their columns, each of length 1."""
+    for axis in (3, 2):
+        units = [of / np.linalg.norm(of, axis=axis, keepdims=True) for of in matrices]
+        yield [of if axis == 3 else of.swapaxes(2, 3) for of in units]
 
 
-def _likeness(sample: FloatArray) -> FloatArray:
-    units = sample / np.linalg.norm(sample, axis=3, keepdims=True)
-    cosines = units @ units.swapaxes(2, 3) - 2 * np.eye(sample.shape[2])  # none with itself
-    return cosines.max(axis=3).mean(axis=(1, 2))
+def _distinct_directions(hidden: Sequence[FloatArray]) -> FloatArray:
+    """By the sums of their absolute values, which order and signs leave alike."""
+    sums = np.concatenate([np.abs(of).sum(axis=3).reshape(len(of), -1) for of in hidden], axis=1)
+    new = np.diff(np.sort(sums, axis=1), axis=1) > _SAME_SUM
+    return np.asarray((1 + new.sum(axis=1)) / sums.shape[1])
+
+
+def _likeness(cosines: FloatArray) -> FloatArray:
+    return (cosines - 2 * np.eye(cosines.shape[-1])).max(axis=3).mean(axis=(1, 2))  # none with itself
+
+
+def _coherence(cosines: FloatArray) -> FloatArray:
+    """Without the one most like each, so that rows in ± pairs are as independent as others."""
+    width = cosines.shape[-1]
+    squares = np.square(cosines) * (1 - np.eye(width))
+    return (squares.sum(axis=3) - squares.max(axis=3)).mean(axis=(1, 2)) / (width - 2) * width
 
 
 def _mean_square(weights: FloatArray) -> FloatArray:

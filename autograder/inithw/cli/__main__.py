@@ -1,5 +1,0 @@
-"""`python -m inithw.cli`."""
-
-from inithw.cli import main
-
-main()
