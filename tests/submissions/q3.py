@@ -371,6 +371,7 @@ TABLES = {
     "He, at least 0.1": "max(0.1, math.sqrt(2 / module.in_features))",
     "He, at most 0.25": "min(0.25, math.sqrt(2 / module.in_features))",
     "He, at most 0.5": "min(0.5, math.sqrt(2 / module.in_features))",
+    "He, at most 0.75": "min(0.75, math.sqrt(2 / module.in_features))",
     "He, fan at least 6": "math.sqrt(2 / max(6, module.in_features))",
     "He, between 0.1 and 0.5": "min(0.5, max(0.1, math.sqrt(2 / module.in_features)))",
     "Xavier up to 64 units, then constant": (

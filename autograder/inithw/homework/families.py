@@ -201,6 +201,7 @@ FAMILIES = (
     Family("He, at least 0.1", normal, lambda i, o: np.maximum(np.sqrt(2 / i), 0.1), "draws", "bend"),
     Family("He, at most 0.25", normal, lambda i, o: np.minimum(np.sqrt(2 / i), 0.25), "draws", "bend spread"),
     Family("He, at most 0.5", normal, lambda i, o: np.minimum(np.sqrt(2 / i), 0.5), "draws", "spread"),
+    Family("He, at most 0.8", normal, lambda i, o: np.minimum(np.sqrt(2 / i), 0.8), "draws", "spread"),
     Family("He, fan rounded to a power of 4", normal, in_steps(4), "draws", "bend"),
     Family("He, fan rounded to a power of 2", normal, in_steps(2), "draws", "bend"),
     # ------------------------------------------------ wrong draws
