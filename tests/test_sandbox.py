@@ -1,5 +1,6 @@
 """The judge's side of a worker: who it becomes, what it leaves, and when nothing is run at all."""
 
+import math
 import os
 import signal
 import subprocess
@@ -289,6 +290,18 @@ def test_a_worker_that_ends_between_two_looks_is_looked_at_in_vain(monkeypatch):
         monkeypatch.setattr(Path, "is_dir", lambda _self: True)  # as it was a moment ago
         assert worker.starved_seconds() == 0
         assert not worker._holds_too_much()
+
+
+def test_a_worker_that_is_waited_for_holds_up_no_other(monkeypatch):
+    monkeypatch.setattr(sandboxes, "_EXIT_SECONDS", math.inf)
+    with Sandbox(HOMEWORK.worker, jobs=len(processors()) + 1) as sandbox, Worker(sandbox, LONG) as sleeper:
+        waiting = threading.Thread(target=sandbox.end, args=(sleeper.pid, sleeper._slot.uid, True))
+        waiting.start()
+        with Worker(sandbox, LONG) as other:
+            assert other.walls is not None
+            assert waiting.is_alive()
+        os.kill(sleeper.pid, signal.SIGKILL)
+        waiting.join()
 
 
 @needs_other_users

@@ -31,6 +31,7 @@ from inithw.engine.wire.plan import REQUIRED, WallPlan
 
 _START_SECONDS = 120
 _CONTROL_SECONDS = 30
+_EXIT_SECONDS = 5.0
 PATIENCE = 5
 """Seconds by the clock for each second of processor time: a slow or busy machine costs nobody anything."""
 GRACE_SECONDS = 3.0
@@ -449,10 +450,17 @@ class Sandbox:
             uid: Its user, of whom everything is killed.
             wait: It seems to be about to end by itself: give it the time.
         """
+        until = time.monotonic() + _EXIT_SECONDS
+        while wait and not self._ask({"ended": pid}).get("ended", True) and time.monotonic() < until:
+            time.sleep(0.002)  # not under the lock: a worker that sleeps holds nobody up
+        return self._ask({"end": pid, "uid": uid})
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the pre-loaded process replies; nothing when it is gone."""
         with self._lock:
             try:
-                self._control.sendall(b"e")
-                wire.send_json(self._control, {"end": pid, "uid": uid, "wait": wait})
+                self._control.sendall(b"a")
+                wire.send_json(self._control, request)
                 return wire.receive_json(self._control, _REPLY_LIMIT, time.monotonic() + _CONTROL_SECONDS)
             except (wire.WireError, OSError):
                 self._process.kill()  # all its children die with it; the next submission gets a new one

@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -24,7 +23,6 @@ from inithw.engine.wire.plan import WallPlan
 
 _REQUEST_LIMIT = 1 << 16
 _PR_SET_PDEATHSIG = 1
-_EXIT_SECONDS = 5.0
 _USUAL = (
     *("colorsys", "functools", "json", "random", "matplotlib.pyplot", "tqdm.auto", "tqdm.notebook"),
     *("torch.utils.data", "IPython.core.debugger", "IPython.terminal.embed"),
@@ -33,7 +31,7 @@ _USUAL = (
 
 
 def main() -> None:
-    """Serve `spawn` and `end` requests until the judge is gone."""
+    """Serve `spawn`, `ended` and `end` requests until the judge is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
     _die_with_parent()
     preloaded = _preload(*sys.argv[2:])
@@ -49,8 +47,10 @@ def main() -> None:
                 plan = WallPlan.from_json(request["spawn"])
                 children.add(pid := _spawn(plan, descriptors[0], control, *preloaded))
                 wire.send_json(control, {"pid": pid})
+            elif "ended" in request:
+                wire.send_json(control, {"ended": _has_ended(request["ended"], children)})
             else:
-                wire.send_json(control, _end(request["end"], request["uid"], request["wait"], children))
+                wire.send_json(control, _end(request["end"], request["uid"], children))
 
 
 def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
@@ -122,9 +122,9 @@ def _child(plan: WallPlan, connection: socket.socket, shell: Any, homework: Modu
     session.run()
 
 
-def _end(pid: int, uid: int | None, wait: bool, children: set[int]) -> dict[str, Any]:
+def _end(pid: int, uid: int | None, children: set[int]) -> dict[str, Any]:
     """Kill a child and whatever else runs under its uid, and collect it."""
-    ended = pid in children and _ended(pid, _EXIT_SECONDS if wait else 0)
+    ended = _has_ended(pid, children)
     if uid is not None:
         _kill_all_of(uid)
     if pid not in children:  # of a process before this one: the number may be anybody's by now
@@ -136,14 +136,9 @@ def _end(pid: int, uid: int | None, wait: bool, children: set[int]) -> dict[str,
     return {"status": os.waitstatus_to_exitcode(status) if ended else "alive"}
 
 
-def _ended(pid: int, seconds: float) -> bool:
-    """Whether a child ends by itself within so long."""
-    until = time.monotonic() + seconds
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.monotonic() >= until:
-            return False
-        time.sleep(0.002)
-    return True
+def _has_ended(pid: int, children: set[int]) -> bool:
+    """Whether a child has ended by itself; it is not collected yet."""
+    return pid not in children or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _kill_all_of(uid: int) -> None:
