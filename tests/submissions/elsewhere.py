@@ -4,7 +4,7 @@ import json
 import textwrap
 import zipfile
 
-from tests.submissions.answer import NAME, Answer, Insertion, save, text
+from tests.submissions.answer import NAME, REFERENCE, Answer, Insertion, save, text
 from tests.submissions.whole_notebooks import (
     DEEP,
     Q1_CELL,
@@ -233,7 +233,7 @@ def q2_ends(statement):
 
 
 PRINTED = [
-    right("printed before", name, q2_ends(statement))
+    right("printed before", name, q2_ends(statement), q2=REFERENCE["q2"])
     for name, statement in [
         ("a figure on Drive", "plt.figure()\nplt.bar(list(gnorms), list(gnorms.values()))\nplt.savefig('/content/drive/MyDrive/norms.png')"),
         ("LaTeX", "with plt.rc_context({'text.usetex': True}):\n    plt.figure()\n    plt.title(r'$x$')\n    plt.savefig('x.png')"),
