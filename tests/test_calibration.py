@@ -14,6 +14,7 @@ from inithw.engine.settings import ProjectError
 from inithw.homework.calibration import (
     CACHE,
     MEASUREMENTS,
+    MOST_OFTEN,
     PAGE,
     PICTURE,
     THRESHOLDS,
@@ -21,11 +22,13 @@ from inithw.homework.calibration import (
     calibrate,
     check,
     document,
+    more_training,
 )
 from inithw.homework.calibration.goodness import LOSSES, choose_good_loss, margin
 from inithw.homework.calibration.measuring import Sizes, measure
 from inithw.homework.calibration.rates import (
     LARGEST_ERROR,
+    Fairness,
     choose_thresholds,
     fairness,
     probability_lost,
@@ -337,6 +340,21 @@ def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
     with pytest.raises(NoFairThresholds, match=r"must be lost, and may be full with probability [\d.]+e-"):
         calibrate(project, sizes=SMALL, jobs=2)
     assert {path: (project / path).read_bytes() for path in written} == before
+
+
+def test_training_goes_on_where_nothing_else_is_lacking_and_not_for_ever():
+    short = Fairness(1e-5, 0.0, ("He normal: q3.training must be full, and may be lost with probability 1e-05",), True)
+    more = [sizes := Sizes()]
+    while (sizes := more_training(sizes, short)) is not None:
+        more.append(sizes)
+    assert [sizes.often for sizes in more] == [16, 64, MOST_OFTEN]
+    assert {replace(sizes, often=16) for sizes in more} == {Sizes()}
+    for other in (
+        replace(short, problems=()),
+        replace(short, too_few=False),
+        replace(short, problems=(*short.problems, "He normal: q3.draws must be full, and may be lost")),
+    ):
+        assert more_training(Sizes(), other) is None
 
 
 def test_an_interrupt_leaves_everything_as_it_was(project, monkeypatch):

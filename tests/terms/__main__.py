@@ -17,7 +17,7 @@ CALIBRATE = f"""
 from pathlib import Path
 from inithw.homework.calibration import calibrate
 from inithw.homework.calibration.measuring import Sizes
-print("\\n".join(calibrate(Path(), sizes=Sizes({SIZES}), anyway=True)))
+print("\\n".join(calibrate(Path(), sizes=Sizes({SIZES}))))
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +14,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from inithw.engine.files import replace_file
 from inithw.engine.settings import ProjectError
 from inithw.homework.calibration import document
-from inithw.homework.calibration.measuring import Sizes, measure
-from inithw.homework.calibration.rates import LARGEST_ERROR, fairness, summarize
+from inithw.homework.calibration.measuring import Sizes, Values, measure
+from inithw.homework.calibration.rates import LARGEST_ERROR, Fairness, fairness, summarize
+from inithw.homework.statistics import TRAINING
 from inithw.homework.thresholds import FILE_NAME, StaleThresholds, differences, read_thresholds
 
 THRESHOLDS = Path("autograder", "inithw", "homework", FILE_NAME)
@@ -21,6 +24,8 @@ MEASUREMENTS = Path("autograder", "inithw", "homework", "calibration", "measurem
 PAGE = Path("docs", "grading.md")
 PICTURE = Path("docs", "thresholds.png")
 CACHE = Path(".calibration")
+MOST_OFTEN = 256
+"""See `Sizes.often`: more would take hours."""
 
 
 class NoFairThresholds(ProjectError):
@@ -35,7 +40,8 @@ def calibrate(root: Path, *, sizes: Sizes | None = None, jobs: int | None = None
 
     Args:
         root: Of the project.
-        sizes: How much to measure; less gives other thresholds, and wider bounds on the error rates.
+        sizes: How much to measure; less gives other thresholds, and wider bounds on the error rates. Where only more
+            training shows that verdicts are as good as promised, there is more.
         jobs: Processes, one per core unless given.
         anyway: Write thresholds that are not fair, too.
 
@@ -47,18 +53,16 @@ def calibrate(root: Path, *, sizes: Sizes | None = None, jobs: int | None = None
     """
     page = (root / PAGE).read_text(encoding="utf-8")
     document.put_tables(page, "")  # fails before the long work when the page has no place for the tables
-    columns = (TextColumn("measuring"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left:"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("measuring")
-        values = measure(
-            sizes or Sizes(),
-            jobs or os.cpu_count() or 1,
-            root / CACHE,
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    thresholds, measured = summarize(values)
-    fair = fairness(thresholds, measured)
-    said = document.verdict(fair, thresholds)
+    more: Sizes | None = sizes or Sizes()
+    while more is not None:
+        sizes = more
+        values = _measured(sizes, jobs or os.cpu_count() or 1, root / CACHE)
+        thresholds, measured = summarize(values)
+        fair = fairness(thresholds, measured)
+        said = document.verdict(fair, thresholds)
+        more = None if anyway else more_training(sizes, fair)
+        if more is not None:
+            print(f"{said[0]} training goes on, to {more.often * more.runs} runs where it matters", file=sys.stderr)
     if fair.problems and not anyway:
         raise NoFairThresholds("\n".join([*said, "Nothing was written; what was measured is kept."]))
     contents = {
@@ -71,6 +75,20 @@ def calibrate(root: Path, *, sizes: Sizes | None = None, jobs: int | None = None
         replace_file(root / path, content)
         print(f"wrote {path}")
     return said
+
+
+def more_training(sizes: Sizes, fair: Fairness) -> Sizes | None:
+    """How much to measure next where nothing but more training is lacking, or None."""
+    lacking = bool(fair.problems) and fair.too_few and all(TRAINING in problem for problem in fair.problems)
+    return replace(sizes, often=4 * sizes.often) if lacking and sizes.often < MOST_OFTEN else None
+
+
+def _measured(sizes: Sizes, jobs: int, cache: Path) -> dict[str, Values]:
+    """Measure with a bar and the time left."""
+    columns = (TextColumn("measuring"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left:"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("measuring")
+        return measure(sizes, jobs, cache, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def check(root: Path) -> list[str]:

@@ -53,13 +53,15 @@ class Sizes:
         blocks: Blocks of weights, for each source of a right family; a tenth for the others, but not below
             `_LEAST_BLOCKS`, unless there are fewer.
         networks: Networks whose gradients are computed, for each family.
-        runs: Networks trained, for each family; sixteen times as many where q3.training is decided by policy and of the
-            first networks neither nearly all nor nearly none are good, so that their rate has to be known well.
+        runs: Networks trained, for each family.
+        often: So many times as many where q3.training is decided by policy and of the first networks neither nearly all
+            nor nearly none are good, so that their rate has to be known well.
     """
 
     blocks: int = 10_000
     networks: int = 10_000
     runs: int = 128
+    often: int = 16
 
 
 Values = dict[str, FloatArray]
@@ -164,7 +166,7 @@ def _more_training(sizes: Sizes, results: Mapping[_Task, Values]) -> list[_Task]
         _Task("training", name, sizes.runs + start, count)
         for name in decided
         if counts[name][0] == sizes.runs and _FEW < counts[name][1][place] / sizes.runs < _MOST
-        for start, count in _parts(15 * sizes.runs, 256)
+        for start, count in _parts((sizes.often - 1) * sizes.runs, 256)
     ]
 
 
