@@ -212,6 +212,9 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
             '_lost(seen, "draw_correlation")',
         ),
         Mutant(INITIALIZATION, '_lost(seen, "draw_correlation") or _lost(seen, "novelty")', "False"),
+        Mutant(INITIALIZATION, "if share > _SAME:", "if False:"),
+        Mutant(STATISTICS, "if share > 0.5 and _is_regular(values)", "if False"),
+        Mutant(STATISTICS, "bool(even or", "bool(even and"),
         Mutant(INITIALIZATION, 'if _lost(seen, "offset"):', "if False:"),
         Mutant(INITIALIZATION, 'if _lost(seen, "remains"):', "if False:"),
         *(

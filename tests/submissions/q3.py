@@ -278,6 +278,15 @@ RIGHT |= {
     + "p = (torch.arange(fan_in * fan_out) + 0.5) / (fan_in * fan_out)\n"
     + "w = torch.distributions.Normal(0, math.sqrt(2 / fan_in)).icdf(p)\n"
     + "module.weight.data = w[torch.randperm(len(w))].reshape(fan_out, fan_in)",
+    "rounded to two decimals": (
+        "nn.init.kaiming_normal_(module.weight)\nmodule.weight.data = torch.round(module.weight.data, decimals=2)"
+    ),
+    "from an even grid with replacement": FANS
+    + "b = math.sqrt(6 / fan_in)\n"
+    + "module.weight.data = torch.linspace(-b, b, 401)[torch.randint(0, 401, (fan_out, fan_in))]",
+    "through bfloat16": (
+        "nn.init.kaiming_normal_(module.weight)\nmodule.weight.data = module.weight.data.bfloat16().float()"
+    ),
     "an unseeded NumPy generator": (
         "w = np.random.default_rng().normal(0, np.sqrt(2 / module.in_features), module.weight.shape)\n"
         "module.weight.data = torch.from_numpy(w).float()"
@@ -458,6 +467,10 @@ COPIED_LAYERS = {
     "rolled both ways": "w.roll((3, 5), (0, 1))",
     "with rows in another order": "w[torch.randperm(n)]",
     "with columns in another order and random signs": f"w[:, torch.randperm(n)] * {SIGNS.format('(n, n)')}",
+    "with all numbers in another order": "w.flatten()[torch.randperm(n * n)].reshape(n, n)",
+    "with all numbers in another order and random signs": (
+        f"w.flatten()[torch.randperm(n * n)].reshape(n, n) * {SIGNS.format('(n, n)')}"
+    ),
     "upside down": "w.flip(0)",
     "transposed with random signs": f"w.T * {SIGNS.format('(n, n)')}",
     "rotated by a quarter": "torch.rot90(w)",
@@ -473,6 +486,23 @@ FIXED_SIZES = {
     ),
     "with random signs, rows in another order": (
         f"{FIXED}[torch.randperm(fan_out)] * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+    "all in another order": f"(lambda w: w[torch.randperm(len(w))])({FIXED}.flatten()).reshape(fan_out, fan_in)",
+    "all in another order, sorted by random numbers": (
+        f"(lambda w: w[torch.rand(len(w)).argsort()])({FIXED}.flatten()).reshape(fan_out, fan_in)"
+    ),
+    "all in another order with random signs": (
+        f"(lambda w: w[torch.randperm(len(w))])({FIXED}.flatten()).reshape(fan_out, fan_in) "
+        f"* {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+    "all in another order, each time on another scale": (
+        f"(lambda w: w[torch.randperm(len(w))])({FIXED}.flatten()).reshape(fan_out, fan_in) "
+        "* (0.9 + 0.2 * torch.rand(()))"
+    ),
+    "all in another order, of a uniform distribution": (
+        "(lambda w: w[torch.randperm(len(w))])"
+        "(torch.from_numpy(np.random.RandomState(5).rand(fan_out * fan_in)).float())"
+        ".reshape(fan_out, fan_in) - 0.5"
     ),
     "with random signs, rolled": (
         f"{FIXED}.roll(int(torch.randint(0, fan_in, ())), 1) * {SIGNS.format('(fan_out, fan_in)')}"

@@ -23,10 +23,15 @@ from inithw.homework.diagnosis.initialization import (
     name_scale,
 )
 from inithw.homework.records import Evidence, InitEvidence, Network, WeightSample
-from inithw.homework.reference.initialization import very_values_kept
+from inithw.homework.reference.initialization import numbers_again, very_values_kept
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
+
+_EVERY = 16
+"""Each so many-th network is compared number by number, which takes its time."""
+_SAME = 0.9
+"""Share of equal numbers from which on they are the same ones; coarse number formats have some in common, too."""
 
 
 def check_draws(evidence: Evidence) -> None:
@@ -49,6 +54,13 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
         raise Lost.because(found, name_draws(init, seen))
+    hidden = np.stack([init.networks[layer].weights[::_EVERY] for layer in SAME_SHAPE], axis=1)
+    for share, mistake in zip(numbers_again(hidden), ("q3.fixed_sizes", "q3.copied_layer"), strict=True):
+        if share > _SAME:
+            found = (
+                f"{share:.0%} of a hidden layer's weights are, in some order, those of another; others were expected"
+            )
+            raise Lost.because(found, name_draws(init, seen) or MISTAKES[mistake])
     if any(_lost(seen, name) for name in WITHIN_A_MATRIX):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise Lost.because(found, name_draws(init, seen))
