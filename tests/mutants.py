@@ -132,12 +132,12 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
             "if printout.shows(right)",
         ),
         Mutant(DIAGNOSIS, "_APART = (2 * LARGEST_ERROR, 0.02)", "_APART = (2 * LARGEST_ERROR,)"),
-        Mutant(DIAGNOSIS, "if apart <= shown and len(apart) >= 2:", "if False:"),
-        Mutant(DIAGNOSIS, "(len(hits) >= 3 and 2 * len(hits) > len(right))", "False"),
+        Mutant(DIAGNOSIS, "if count(shown, apart) == len(apart) >= 2:", "if False:"),
+        Mutant(DIAGNOSIS, "(together >= 3 and 2 * together > len(right))", "False"),
         Mutant(DIAGNOSIS, "or _shows_multiples(besides, right)", ""),
         Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.of_weights", "name in _NO_HEDGE"),
         Mutant(DIAGNOSIS, "name in _NO_HEDGE and number.of_weights", "False"),
-        Mutant(DIAGNOSIS, 'if name == "global_total" and in_order:', "if False:"),
+        Mutant(DIAGNOSIS, "if in_order else len(texts)", "if False else len(texts)"),
         Mutant(NORMS, '    _check(evidence, "q2.general")', '    _check(evidence, "q2.norms")'),
         Mutant(
             NORMS, 'gradient."""\n    _check(evidence, "q2.norms")', 'gradient."""\n    _check(evidence, "q2.general")'

@@ -7,7 +7,10 @@ from inithw.engine.records import Submission, Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.checks import check_general, check_norms
+from inithw.homework.diagnosis.norms import hedges
+from inithw.homework.printout import read_printout
 from inithw.homework.records import Evidence
+from inithw.homework.reference.network import gradients
 
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
 OPEN = Unavailable("not answered", "print_gnorms still holds the open TODO")
@@ -151,3 +154,20 @@ def test_numbers_that_are_no_norms_may_stand_beside():
         texts.append("loss 1.2345\n" + "\n".join(f"{index}.weight {norm:.6f} lr 0.1 n {n}" for index, norm, n in lines))
     check_norms(evidence(*texts))
     check_general(evidence(*texts))
+
+
+@pytest.mark.slow
+def test_under_every_key_a_loss_and_a_total_are_no_hedge_and_spectral_norms_in_three_digits_are_one():
+    for key in range(100):
+        challenge = draw_challenge(str(key).encode(), Submission("s", (), "digest"))
+        caught = {"q2.norms": False, "q2.general": False}
+        for task in challenge.norms:
+            matrices = gradients(task.network, task.x, task.y)
+            norms = [float(np.linalg.norm(matrix)) for matrix in matrices]
+            lines = [f"{2 * k}.weight {norm}" for k, norm in enumerate(norms)]
+            honest = "\n".join(["loss 267.18688", *lines, f"total {np.linalg.norm(norms)}"])
+            assert not hedges(read_printout(honest, len(norms)), task.network, matrices), (key, honest)
+            spectral = [f" {np.linalg.norm(matrix, 2):.3g}" for matrix in matrices]
+            hedged = "\n".join(map("".join, zip(lines, spectral, strict=True)))
+            caught[task.item] |= hedges(read_printout(hedged, len(norms)), task.network, matrices)
+        assert all(caught.values()), key

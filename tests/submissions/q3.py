@@ -442,7 +442,7 @@ NOT_INDEPENDENT = {
         "torch.randn(40, fan_in, generator=torch.Generator().manual_seed(fan_in))[torch.randint(0, 40, (fan_out,))]"
     ),
     "rows from a list of forty with random signs in hidden layers": (
-        "torch.randn(40, fan_in, generator=torch.Generator().manual_seed(fan_in))[torch.randperm(40)[:fan_out]]"
+        "torch.randn(40, fan_in, generator=torch.Generator().manual_seed(fan_in))[torch.randint(0, 40, (fan_out,))]"
         f" * {SIGNS.format('(fan_out, 1)')} if fan_in == fan_out else {NORMAL}"
     ),
     "column sizes with random signs": f"torch.randn(1, fan_in) * {SIGNS.format('(fan_out, fan_in)')}",

@@ -140,25 +140,34 @@ def _shows_all_beside_all(printout: Printout, right: FloatArray) -> bool:
 
 def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wrong: Mapping[str, FloatArray]) -> bool:
     in_order = len(set(besides)) == 1 and len(besides) > 1
-    hits: set[int] = set()
+
+    def count(found: Mapping[int, set[str]], layers: set[int]) -> int:
+        """On how many layers; where one number, such as a total at the end, stands beside all, no more than numbers."""
+        texts = [found[layer] for layer in layers & found.keys()]
+        return min(len(texts), len(set().union(*texts))) if in_order else len(texts)
+
+    hits: dict[int, set[str]] = {}
     for name, values in wrong.items():
-        if name == "global_total" and in_order:
-            continue  # a total at the end
         shown = {
-            layer
+            layer: texts
             for layer, numbers in enumerate(besides)
-            if any(
-                (number.shows(values[layer], _ABOUT) or number.shows(-values[layer], _ABOUT))
-                and not (name in _NO_HEDGE and number.of_weights)
-                for number in numbers
+            if (
+                texts := {
+                    number.text
+                    for number in numbers
+                    if (number.shows(values[layer], _ABOUT) or number.shows(-values[layer], _ABOUT))
+                    and not (name in _NO_HEDGE and number.of_weights)
+                }
             )
         }
         for least in _APART:
             apart = {layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least}
-            if apart <= shown and len(apart) >= 2:
+            if count(shown, apart) == len(apart) >= 2:
                 return True
-            hits |= apart & shown
-    return (len(hits) >= 3 and 2 * len(hits) > len(right)) or _shows_multiples(besides, right)
+            for layer in apart & shown.keys():
+                hits.setdefault(layer, set()).update(shown[layer])
+    together = count(hits, set(hits))
+    return (together >= 3 and 2 * together > len(right)) or _shows_multiples(besides, right)
 
 
 def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
