@@ -171,7 +171,11 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
 
 
 def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
-    """Whether something beside every layer is the right norm times one factor, and no share of a whole."""
+    """Whether something beside every layer is the right norm times one factor, and no share of a whole.
+
+    Two weights' norms may be that by chance.
+    """
+    besides = [[number for number in numbers if not number.of_weights] for numbers in besides]
     factors = [float(value) / right[0] for number in besides[0] for value in number.values]
     return any(
         factor > 0
