@@ -42,7 +42,7 @@ from inithw.homework.drawing import normal
 from inithw.homework.families import ALL, FAMILIES, Family, draw_layers, std
 from inithw.homework.reference.data import TEST_Y, WIDTHS
 from inithw.homework.reference.training import train
-from inithw.homework.statistics import STATISTICS, TRAINING
+from inithw.homework.statistics import DRAWS, STATISTICS, TRAINING
 from inithw.homework.thresholds import Look, StaleThresholds, read_thresholds, thresholds
 from scipy import stats
 from torch import nn
@@ -343,16 +343,20 @@ def test_calibrate_writes_thresholds_page_and_picture(project, capsys):
 
 
 def test_training_goes_on_where_nothing_else_is_lacking_and_not_for_ever():
-    short = Fairness(1e-5, 0.0, ("He normal: q3.training must be full, and may be lost with probability 1e-05",), True)
+    short = Fairness(1e-5, 0.0, ("He normal: q3.training must be full, and may be lost",), frozenset({TRAINING}), True)
     more = [sizes := Sizes()]
     while (sizes := more_training(sizes, short)) is not None:
         more.append(sizes)
     assert [sizes.often for sizes in more] == [16, 64, MOST_OFTEN]
     assert {replace(sizes, often=16) for sizes in more} == {Sizes()}
     for other in (
-        replace(short, problems=()),
+        replace(short, problems=(), items=frozenset()),
         replace(short, too_few=False),
-        replace(short, problems=(*short.problems, "He normal: q3.draws must be full, and may be lost")),
+        replace(
+            short,
+            problems=(*short.problems, "He normal: q3.draws must be full, and may be lost"),
+            items=short.items | {DRAWS},
+        ),
     ):
         assert more_training(Sizes(), other) is None
 

@@ -17,6 +17,7 @@ SIGNIFICANT_DIGITS = 4
 PER_LAYER = 6
 """Most different numbers shown for one layer: more is a list of candidates, not an answer."""
 _WHOLE_DIGITS = 3
+"""Fewest digits in which a whole number beside decimals is looked at as a wrong norm."""
 _MOST_READ = 1000
 """Numbers read in search of wrong norms beside the right ones."""
 ELSEWHERE = 3
@@ -98,9 +99,9 @@ class Printout:
     named: tuple[tuple[Number, ...], ...]
     ordered: tuple[Number, ...]
     layers: int
-    all_named: tuple[tuple[Number, ...], ...] = ()
-    all_ordered: tuple[Number, ...] = ()
-    speaks_of_weights: bool = False
+    all_named: tuple[tuple[Number, ...], ...]
+    all_ordered: tuple[Number, ...]
+    speaks_of_weights: bool
 
     @property
     def crowded(self) -> bool:

@@ -79,8 +79,8 @@ def calibrate(root: Path, *, sizes: Sizes | None = None, jobs: int | None = None
 
 def more_training(sizes: Sizes, fair: Fairness) -> Sizes | None:
     """How much to measure next where nothing but more training is lacking, or None."""
-    lacking = bool(fair.problems) and fair.too_few and all(TRAINING in problem for problem in fair.problems)
-    return replace(sizes, often=4 * sizes.often) if lacking and sizes.often < MOST_OFTEN else None
+    lacking = fair.items == {TRAINING} and fair.too_few and sizes.often < MOST_OFTEN
+    return replace(sizes, often=4 * sizes.often) if lacking else None
 
 
 def _measured(sizes: Sizes, jobs: int, cache: Path) -> dict[str, Values]:

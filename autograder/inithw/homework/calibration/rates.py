@@ -303,29 +303,36 @@ class Fairness:
         right: Largest probability that a right family loses any of the four items.
         wrong: Largest probability that a family gets an item that it must lose.
         problems: In words, a line for each verdict that may be false more often than `LARGEST_ERROR`.
+        items: Of these verdicts.
         too_few: Whether more measurements would end them, if shares stayed as they are.
     """
 
     right: float
     wrong: float
     problems: tuple[str, ...]
+    items: frozenset[str]
     too_few: bool
 
 
 def fairness(thresholds: Thresholds, measured: Mapping[str, Measured]) -> Fairness:
     """How often verdicts may be false, over all families."""
     found = {family.name: verdicts(family, measured[family.name], thresholds) for family in FAMILIES}
-    problems = [
-        f"{family}: {item} must be {'full' if verdict.expected == 'full' else 'lost'}, and may be "
-        f"{'lost' if verdict.expected == 'full' else 'full'} with probability {verdict.error:.0e}"
+    false = [
+        (family, item, verdict)
         for family, of in found.items()
         for item, verdict in of.items()
         if verdict.expected != "as measured" and verdict.error > LARGEST_ERROR
+    ]
+    problems = [
+        f"{family}: {item} must be {'full' if verdict.expected == 'full' else 'lost'}, and may be "
+        f"{'lost' if verdict.expected == 'full' else 'full'} with probability {verdict.error:.0e}"
+        for family, item, verdict in false
     ]
     return Fairness(
         right=max(sum(v.error for v in found[f.name].values()) for f in FAMILIES if all(map(f.must_get, ITEMS))),
         wrong=max(v.error for of in found.values() for v in of.values() if v.expected == "lost"),
         problems=tuple(problems),
+        items=frozenset(item for _, item, _ in false),
         too_few=all(
             verdict.error <= LARGEST_ERROR
             for family in FAMILIES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -140,34 +140,34 @@ def _shows_all_beside_all(printout: Printout, right: FloatArray) -> bool:
 
 def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wrong: Mapping[str, FloatArray]) -> bool:
     in_order = len(set(besides)) == 1 and len(besides) > 1
-
-    def count(found: Mapping[int, set[str]], layers: set[int]) -> int:
-        """On how many layers; where one number, such as a total at the end, stands beside all, no more than numbers."""
-        texts = [found[layer] for layer in layers & found.keys()]
-        return min(len(texts), len(set().union(*texts))) if in_order else len(texts)
-
-    hits: dict[int, set[str]] = {}
+    hits: list[set[str]] = [set() for _ in right]
     for name, values in wrong.items():
-        shown = {
-            layer: texts
-            for layer, numbers in enumerate(besides)
-            if (
-                texts := {
-                    number.text
-                    for number in numbers
-                    if (number.shows(values[layer], _ABOUT) or number.shows(-values[layer], _ABOUT))
-                    and not (name in _NO_HEDGE and number.of_weights)
-                }
-            )
-        }
+        shown = [
+            _texts(numbers, value, excused=name in _NO_HEDGE) for numbers, value in zip(besides, values, strict=True)
+        ]
         for least in _APART:
-            apart = {layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least}
-            if count(shown, apart) == len(apart) >= 2:
+            apart = [layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least]
+            if _layers((shown[layer] for layer in apart), in_order) == len(apart) >= 2:
                 return True
-            for layer in apart & shown.keys():
-                hits.setdefault(layer, set()).update(shown[layer])
-    together = count(hits, set(hits))
+            for layer in apart:
+                hits[layer] |= shown[layer]
+    together = _layers(hits, in_order)
     return (together >= 3 and 2 * together > len(right)) or _shows_multiples(besides, right)
+
+
+def _texts(numbers: Sequence[Number], value: float, excused: bool) -> set[str]:
+    """Those of the numbers that show a value or its negative; `excused` is what words say is about weights."""
+    return {
+        number.text
+        for number in numbers
+        if (number.shows(value, _ABOUT) or number.shows(-value, _ABOUT)) and not (excused and number.of_weights)
+    }
+
+
+def _layers(shown: Iterable[set[str]], in_order: bool) -> int:
+    """On how many layers something is shown; what stands beside all, such as a total at the end, counts once."""
+    texts = [some for some in shown if some]
+    return min(len(texts), len(set().union(*texts))) if in_order else len(texts)
 
 
 def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:

@@ -145,9 +145,8 @@ def _distinct(sample: FloatArray) -> FloatArray:
 
 def _both_sides(matrices: Sequence[FloatArray]) -> Iterator[list[FloatArray]]:
     """The rows of all matrices, then their columns, each of length 1."""
-    for axis in (3, 2):
-        units = [of / np.linalg.norm(of, axis=axis, keepdims=True) for of in matrices]
-        yield [of if axis == 3 else of.swapaxes(2, 3) for of in units]
+    for side in (matrices, [of.swapaxes(2, 3) for of in matrices]):
+        yield [of / np.linalg.norm(of, axis=3, keepdims=True) for of in side]
 
 
 def _distinct_directions(hidden: Sequence[FloatArray]) -> FloatArray:
