@@ -49,6 +49,13 @@ def test_cells_are_those_of_the_standard_reader_and_all_but_one_keep_their_bytes
     assert new == old
 
 
+def test_a_line_whose_only_cell_is_emptied_stays_a_line():
+    sheet = Sheet.read(b"a,b\n1,2\r3\n4,5\n")  # between the ends of two lines, nothing would make one of them
+    sheet.put(2, 0, "")
+    again = Sheet.read(sheet.data())
+    assert [again.values(row) for row in range(len(again.rows))] == [["a", "b"], ["1", "2"], [""], ["4", "5"]]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_whatever_bytes_a_file_has_they_come_back(content):

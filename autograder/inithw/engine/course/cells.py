@@ -72,7 +72,8 @@ class Sheet:
         parts, place = [], 0
         for (row, column), value in sorted(self._new.items()):
             cell = self.rows[row][column]
-            quoted = self.text[cell.start : cell.start + 1] == '"'
+            # An empty line is no row, and the ends of two lines may be read as that of one.
+            quoted = self.text[cell.start : cell.start + 1] == '"' or (not value and len(self.rows[row]) == 1)
             parts += [self.text[place : cell.start], self._written(value, quoted)]
             place = cell.end
         return "".join([*parts, self.text[place:]]).encode(self.encoding, "replace")
