@@ -169,8 +169,12 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(PRINTOUT, "ELSEWHERE = 3", "ELSEWHERE = -30"),
         Mutant(PRINTOUT, "(?:e[-+]?[0-9]{1,3})?", ""),
         Mutant(PRINTOUT, "(?:[,_'][0-9]{3}){1,4}", "(?:[x][0-9]{3}){1,4}"),
-        Mutant(PRINTOUT, "return self._ordered_usable and all(", "return self._ordered_usable and any("),
-        Mutant(PRINTOUT, "return self._ordered_usable and all(", "return False and all("),
+        Mutant(
+            PRINTOUT, "return self._ordered_usable(ordered) and all(", "return self._ordered_usable(ordered) and any("
+        ),
+        Mutant(PRINTOUT, "return self._ordered_usable(ordered) and all(", "return False and all("),
+        Mutant(PRINTOUT, "if ended or any(map(str.isalpha, before)):", "if True:"),
+        Mutant(PRINTOUT, ", (self.all_named, self.all_ordered)", ","),
         Mutant(PRINTOUT, "if all(layer in beside for layer, beside in enumerate(shown)):", "if any(shown):"),
         Mutant(PRINTOUT, "10.0 ** min(exponent, last)", "10.0**exponent"),
         Mutant(PRINTOUT, 'if len(parts) == 2 and "," in number', "if False"),

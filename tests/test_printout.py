@@ -56,6 +56,17 @@ def test_lists_tables_and_further_lines_do_no_harm(text):
     assert read_printout(text, 5).shows(NORMS)
 
 
+@pytest.mark.parametrize("form", ["{name} {norm:.4g} bias 0.0197", "layer {k}: {norm:.4g} (bias 0.0197)"])
+def test_a_norm_that_four_digits_write_as_a_whole_number_of_three_is_read_beside_decimals(form):
+    norms = [123.456, 239.04, 1501.3]
+    assert read_printout(lines(form, [*norms, *NORMS[3:]]), 5).shows([*norms, *NORMS[3:]])
+
+
+def test_what_a_word_says_holds_for_the_whole_list_that_follows_it():
+    numbers = read_printout("weights: [10.5, 9.25]\n3.5 grads 4.5, 5.5 W 6.5 7.5", 2).ordered
+    assert [number.of_weights for number in numbers] == [True, True, False, False, False, True, True]
+
+
 @given(st.lists(st.floats(10, 1e5), min_size=1, max_size=8), st.integers(4, 12))
 def test_a_norm_in_four_digits_or_more_is_always_read(norms, digits):
     text = "\n".join(f"{2 * layer}.weight {norm:.{digits}g}" for layer, norm in enumerate(norms))

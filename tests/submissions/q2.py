@@ -174,6 +174,16 @@ PRINTED = {
             print(f"{name:<10}{dict(model.named_parameters())[name].norm():14.4f}{norm:14.4f}")
         """
     ),
+    "a list of the parameters' norms, then of the gradients'": collected(
+        """
+        print("weights:", [round(p.norm().item(), 4) for n, p in model.named_parameters() if "weight" in n])
+        print("gradients:", [round(norm, 4) for norm in gnorms.values()])
+        """
+    ),
+    "four digits beside the bias' norm": printing(
+        "b = dict(model.named_parameters())[name.replace('weight', 'bias')].grad.norm().item()\n                "
+        'print(f"Layer {name[0]}: {gnorm:.4g} (bias {b:.3g})")'
+    ),
     "two blocks with headings": collected(
         """
         print("Gradient norms")

@@ -149,14 +149,16 @@ def _norms(evidence: Evidence) -> Picture | None:
 def _beside(printout: Printout, right: FloatArray) -> list[Number | None]:
     """The number to show for each matrix: the right one, else the first beside its name or in its place."""
     if all(printout.named) and printout.named:
-        choices: list[Sequence[Number]] = list(printout.named)
+        usual, choices = printout.named, printout.all_named
     elif len(printout.ordered) == len(right):
-        choices = [(number,) for number in printout.ordered]
+        usual = choices = tuple((number,) for number in printout.ordered)
     else:
-        left = iter(printout.ordered)
+        left = iter(printout.all_ordered)
         return [next((number for number in left if number.shows(norm)), None) for norm in right]
-    pairs = zip(choices, right, strict=True)
-    return [next((one for one in some if one.shows(norm)), some[0] if some else None) for some, norm in pairs]
+    return [
+        next((one for one in some if one.shows(norm)), first[0] if first else None)
+        for first, some, norm in zip(usual, choices, right, strict=True)
+    ]
 
 
 def _nearest(number: Number, norm: float) -> float:

@@ -59,7 +59,7 @@ class Number:
     Attributes:
         text: As it stands there.
         values: What it can mean: `2,123.45` is one number, or an index and a number; `2,123` is 2.123, too.
-        of_weights: Whether the words since the number before it, or since the line began, say that it is about weights.
+        of_weights: Whether the words before it on its line, the nearest ones, say that it is about weights.
     """
 
     text: str
@@ -91,7 +91,7 @@ class Printout:
         named: Per layer, the different numbers beside the layer's name; empty when a layer is not named.
         ordered: All numbers in order, for texts without names; one more than tolerated at most.
         layers: Number of weight matrices.
-        all_named: As `named`, with whole numbers of three digits, which are no answer but can be a wrong norm.
+        all_named: As `named`, with whole numbers of three digits: they can be a wrong norm, and `.4g` writes 239.04 so.
         all_ordered: Likewise.
         speaks_of_weights: Whether a line without numbers, such as a table's head, does so.
     """
@@ -106,7 +106,7 @@ class Printout:
     @property
     def crowded(self) -> bool:
         """Whether it lists so many numbers that one of them would be right by itself."""
-        return not self._named_usable and not self._ordered_usable
+        return not _named_usable(self.named) and not self._ordered_usable(self.ordered)
 
     @property
     def claims(self) -> tuple[Number, ...]:
@@ -129,17 +129,27 @@ class Printout:
             slack: How far off each may be besides.
         """
         wanted = list(zip(norms, [0.0] * len(norms) if slack is None else slack, strict=True))
-        if self._named_usable:
+        readings = (self.named, self.ordered), (self.all_named, self.all_ordered)
+        return any(self._shows(named, ordered, wanted, digits) for named, ordered in readings)
+
+    def _shows(
+        self,
+        named: Sequence[Sequence[Number]],
+        ordered: Sequence[Number],
+        wanted: Sequence[tuple[float, float]],
+        digits: int,
+    ) -> bool:
+        if _named_usable(named):
             shown = [
                 {layer for layer, (norm, more) in enumerate(wanted) if any(n.shows(norm, digits, more) for n in beside)}
-                for beside in self.named
+                for beside in named
             ]
             if all(layer in beside for layer, beside in enumerate(shown)):
                 return True
             if all(shown):  # every name has some layer's norm beside it, and not its own
                 return False
-        remaining = iter(self.ordered)
-        return self._ordered_usable and all(
+        remaining = iter(ordered)
+        return self._ordered_usable(ordered) and all(
             any(number.shows(norm, digits, more) for number in remaining) for norm, more in wanted
         )
 
@@ -148,19 +158,18 @@ class Printout:
 
         Beside its name, where the norms are there, too; then wherever it may belong to: all other numbers for each.
         """
-        pairs = list(zip(self.all_named, norms, strict=True)) if self._named_usable else []
+        pairs = list(zip(self.all_named, norms, strict=True)) if _named_usable(self.named) else []
         if pairs and all(any(number.shows(norm) for number in candidates) for candidates, norm in pairs):
             yield tuple(tuple(number for number in candidates if not number.shows(norm)) for candidates, norm in pairs)
         others = tuple(number for number in self.all_ordered if not any(number.shows(norm) for norm in norms))
         yield (others,) * self.layers
 
-    @property
-    def _named_usable(self) -> bool:
-        return bool(self.named) and all(0 < len(candidates) <= PER_LAYER for candidates in self.named)
+    def _ordered_usable(self, ordered: Sequence[Number]) -> bool:
+        return len(ordered) <= _most_numbers(self.layers)
 
-    @property
-    def _ordered_usable(self) -> bool:
-        return len(self.ordered) <= _most_numbers(self.layers)
+
+def _named_usable(named: Sequence[Sequence[Number]]) -> bool:
+    return bool(named) and all(0 < len(candidates) <= PER_LAYER for candidates in named)
 
 
 def read_printout(text: str, layers: int) -> Printout:
@@ -242,16 +251,18 @@ def _answers(text: str, whole: bool = False) -> Iterator[Number]:
     """
     fewest = _WHOLE_DIGITS if whole else SIGNIFICANT_DIGITS
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
-    said = 0
+    said, of_weights = 0, False
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= fewest:
-            before = text[max(said, match.start() - _MOST_SAID) : match.start()].rpartition("\n")[2]
+            _line, ended, before = text[max(said, match.start() - _MOST_SAID) : match.start()].rpartition("\n")
             said = match.end()
+            if ended or any(map(str.isalpha, before)):  # else it goes on with a list
+                of_weights = _WEIGHTS.search(before) is not None
             readings = _readings(match[0])
             if _AFTER_THOUSANDS.match(match[0]):  # 1 234.5, or an index and a number
                 thousands = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
                 readings += _readings("".join(thousands[0].split()) + match[0]) if thousands else ()
-            yield Number(match[0], readings, _WEIGHTS.search(before) is not None)
+            yield Number(match[0], readings, of_weights)
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:
