@@ -132,7 +132,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
             "if printout.shows(right)",
         ),
         Mutant(DIAGNOSIS, "_APART = (2 * LARGEST_ERROR, 0.02)", "_APART = (2 * LARGEST_ERROR,)"),
-        Mutant(DIAGNOSIS, "if _layers((shown[layer] for layer in apart), in_order) == len(apart) >= 2:", "if False:"),
+        Mutant(DIAGNOSIS, "in_order) == len(apart) >= 2:", "in_order) == -1:"),
         Mutant(DIAGNOSIS, "(together >= 3 and 2 * together > len(right))", "False"),
         Mutant(DIAGNOSIS, "or _shows_multiples(besides, right)", ""),
         Mutant(DIAGNOSIS, "excused and number.of_weights", "excused"),

@@ -156,6 +156,22 @@ def test_numbers_that_are_no_norms_may_stand_beside():
     check_general(evidence(*texts))
 
 
+def test_numbers_that_look_by_chance_like_different_wrong_norms_or_like_multiples_of_two_norms_are_no_hedge():
+    task, (*_, shallow) = CHALLENGE.norms[0], CHALLENGE.norms
+    matrices = gradients(task.network, task.x, task.y)
+    wrong = [np.std(matrices[0], ddof=1), np.abs(matrices[1]).sum(), np.linalg.norm(matrices[2], 2)]
+    biases = [*(f"{value * 1.002:.3g}" for value in wrong), "1.17", "0.0197"]
+    text = "\n".join(
+        f"layer {k}: {np.linalg.norm(matrix):.6g} (bias {bias})"
+        for k, (matrix, bias) in enumerate(zip(matrices, biases, strict=True))
+    )
+    assert not hedges(read_printout(text, 5), task.network, matrices)
+    matrices = gradients(shallow.network, shallow.x, shallow.y)
+    norms = [float(np.linalg.norm(matrix)) for matrix in matrices]
+    text = f"loss {2.4 * norms[0]:.4f}\n{norms[0]:.4f}\n{norms[1]:.4f}\nsum {2.4 * norms[1]:.4f}"
+    assert not hedges(read_printout(text, 2), shallow.network, matrices)
+
+
 @pytest.mark.slow
 def test_under_every_key_a_loss_and_a_total_are_no_hedge_and_spectral_norms_in_three_digits_are_one():
     for key in range(100):

@@ -121,7 +121,7 @@ def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray])
     """Whether a text that shows the right norms shows wrong ones beside them, for somebody else to choose.
 
     One number may look like a wrong norm by chance: it takes one quantity on every layer where it can be told apart,
-    or any on three layers and on more than half.
+    or, as exactly as an answer, any on three layers and on more than half.
     """
     right, wrong = frobenius(matrices), wrong_norms(network, matrices) | other_norms(matrices)
     named = {name: values for name, values in wrong.items() if not (name in _NO_HEDGE and printout.speaks_of_weights)}
@@ -142,26 +142,26 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
     in_order = len(set(besides)) == 1 and len(besides) > 1
     hits: list[set[str]] = [set() for _ in right]
     for name, values in wrong.items():
-        shown = [
-            _texts(numbers, value, excused=name in _NO_HEDGE) for numbers, value in zip(besides, values, strict=True)
+        about = [
+            _those_of(numbers, value, excused=name in _NO_HEDGE) for numbers, value in zip(besides, values, strict=True)
         ]
         for least in _APART:
             apart = [layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least]
-            if _layers((shown[layer] for layer in apart), in_order) == len(apart) >= 2:
+            if _layers(({number.text for number in about[layer]} for layer in apart), in_order) == len(apart) >= 2:
                 return True
             for layer in apart:
-                hits[layer] |= shown[layer]
+                hits[layer] |= {number.text for number in about[layer] if _is(number, values[layer])}
     together = _layers(hits, in_order)
     return (together >= 3 and 2 * together > len(right)) or _shows_multiples(besides, right)
 
 
-def _texts(numbers: Sequence[Number], value: float, excused: bool) -> set[str]:
-    """Those of the numbers that show a value or its negative; `excused` is what words say is about weights."""
-    return {
-        number.text
-        for number in numbers
-        if (number.shows(value, _ABOUT) or number.shows(-value, _ABOUT)) and not (excused and number.of_weights)
-    }
+def _those_of(numbers: Sequence[Number], value: float, excused: bool) -> list[Number]:
+    """Those that are about a value; `excused` is what words say is about weights."""
+    return [number for number in numbers if _is(number, value, _ABOUT) and not (excused and number.of_weights)]
+
+
+def _is(number: Number, value: float, digits: int = SIGNIFICANT_DIGITS) -> bool:
+    return number.shows(value, digits) or number.shows(-value, digits)
 
 
 def _layers(shown: Iterable[set[str]], in_order: bool) -> int:
@@ -173,8 +173,10 @@ def _layers(shown: Iterable[set[str]], in_order: bool) -> int:
 def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
     """Whether something beside every layer is the right norm times one factor, and no share of a whole.
 
-    Two weights' norms may be that by chance.
+    Two weights' norms may be that by chance, and any two numbers.
     """
+    if len(right) < 3:
+        return False
     besides = [[number for number in numbers if not number.of_weights] for numbers in besides]
     factors = [float(value) / right[0] for number in besides[0] for value in number.values]
     return any(
