@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help setup grade browser test coverage quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys faults lint clean release docs terms
+.PHONY: help setup grade browser test coverage quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys printouts faults lint clean release docs terms
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -44,6 +44,9 @@ single-seed: mutants ## how the usual single-seed test would judge the labelled 
 
 keys: setup ## grade the labelled answers under 20 keys: no verdict may change (about an hour)
 	@$(BIN)/python -m tests.keys --keys 20
+
+printouts: setup ## print norms in many forms under 1,000 challenges: chance may decide nothing (about 10 minutes)
+	@$(BIN)/python -m tests.printouts
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -12,6 +12,8 @@ from inithw.homework.printout import read_printout
 from inithw.homework.records import Evidence
 from inithw.homework.reference.network import gradients
 
+from tests.printouts import wrong_verdicts
+
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
 OPEN = Unavailable("not answered", "print_gnorms still holds the open TODO")
 CRASHED = Unavailable("not reached", "print_gnorms raised IndexError: index 4 is out of range")
@@ -170,6 +172,10 @@ def test_numbers_that_look_by_chance_like_different_wrong_norms_or_like_multiple
     norms = [float(np.linalg.norm(matrix)) for matrix in matrices]
     text = f"loss {2.4 * norms[0]:.4f}\n{norms[0]:.4f}\n{norms[1]:.4f}\nsum {2.4 * norms[1]:.4f}"
     assert not hedges(read_printout(text, 2), shallow.network, matrices)
+
+
+def test_no_honest_form_is_lost_and_every_hedge_is_caught_whatever_the_challenge():
+    assert not wrong_verdicts(range(1_000_000, 1_000_005))
 
 
 @pytest.mark.slow
