@@ -180,6 +180,14 @@ PRINTED = {
         print("gradients:", [round(norm, 4) for norm in gnorms.values()])
         """
     ),
+    "a text whose braces hold its own quotes": printing(
+        "info = {'norm': gnorm}\n                " + 'print(f"{name}: {info["norm"]:.6f}")'
+    ),
+    "lines joined in a text's braces": collected(
+        """
+        print(f"Gradient norms\\n{"\\n".join(f"{name:<12}{norm:.6f}" for name, norm in gnorms.items())}")
+        """
+    ),
     "four digits beside the bias' norm": printing(
         "b = dict(model.named_parameters())[name.replace('weight', 'bias')].grad.norm().item()\n                "
         'print(f"Layer {name[0]}: {gnorm:.4g} (bias {b:.3g})")'

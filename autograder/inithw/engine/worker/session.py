@@ -36,6 +36,7 @@ from inithw.engine.worker.shell import (
     time_limit,
 )
 from inithw.engine.worker.standins import Usage
+from inithw.engine.worker.statements import NOT_PYTHON, readable
 
 _REQUEST_LIMIT = 64 << 20
 _OPEN = re.compile(r"\bnot answered yet\b|^$")
@@ -145,10 +146,13 @@ class Session:
     def _files(self, request: dict[str, Any], _arrays: list[np.ndarray]) -> Answer:
         """Lay down what was uploaded beside the notebook, in the folder where it runs."""
         for file in request["files"]:
-            path = PurePosixPath(file["name"])
+            path, text = PurePosixPath(file["name"]), file["text"]
+            if path.suffix == ".py":
+                with contextlib.suppress(*NOT_PYTHON):
+                    text = readable(text)
             os.makedirs(path.parent, exist_ok=True)
             with open(path, "w", encoding="utf-8") as stream:
-                stream.write(file["text"])
+                stream.write(text)
         return {}, []
 
     def code(self) -> dict[int, str]:

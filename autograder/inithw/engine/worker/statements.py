@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from inithw.engine.worker.fstrings import for_older_python
 
 _MOST_ATTEMPTS = 400  # of parsing a part; a cell damaged in more places than that is given up
 _LONGEST_SEARCH = 20  # boundaries within one statement: lines of a string or of brackets that are not indented
 _CONTINUES = re.compile(r"(?:[\s#)\]}]|$|(?:else|elif|except|finally|case)\b)")  # the statement above, or nothing
 _UNFINISHED = re.compile(r"never closed|unterminated triple|unexpected EOF|EOF while|expected an indented block")
 _BINDS = re.compile(r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*=(?!=)", re.MULTILINE)
-_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,9 @@ class _Parts:
             raise _TooDamaged
         try:
             code = self.translate(self.text(first, last))
-            ast.parse(code)
-        except _NOT_PYTHON as error:
+            return readable(code)
+        except NOT_PYTHON as error:
             return _located(error, self.starts[first])
-        return code
 
     def boundary(self, line: int | None) -> int:
         """The last boundary at or above a line that is counted from 1."""
@@ -109,6 +111,26 @@ def translate(source: str, translate: Callable[[str], str]) -> tuple[str, list[D
     return _assembled(kept), damages
 
 
+def readable(code: str) -> str:
+    """The code, where need be in words that this Python reads, too.
+
+    Raises:
+        SyntaxError: It is none of any Python; so are the parser's other errors.
+    """
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        older = for_older_python(code) if sys.version_info < (3, 12) else code
+        if older == code:
+            raise
+        try:
+            ast.parse(older)
+        except NOT_PYTHON:
+            raise error from None
+        return older
+    return code
+
+
 def _keep_healthy(parts: _Parts, position: int, damaged: int, kept: dict[int, str]) -> int:
     """Keep what is Python between `position` and the damaged statement; where that one begins."""
     while damaged > position:
@@ -125,9 +147,9 @@ def _keep_simple(parts: _Parts, damaged: int, error: SyntaxError, kept: dict[int
     start = parts.starts[damaged]
     above = "\n".join(parts.lines[start : (error.lineno or 1) - 1])
     try:
-        code = parts.translate(above)
+        code = readable(parts.translate(above))
         body = ast.parse(code).body
-    except _NOT_PYTHON:
+    except NOT_PYTHON:
         return
     if body and not hasattr(body[-1], "body"):  # half a function would be another function
         kept[start] = code
