@@ -630,6 +630,50 @@ SEEDED = {
         "module.weight.data = torch.tensor(rng.normal(0, (2 / module.in_features) ** 0.5, module.weight.shape)).float()"
     ),
 }
+SEEDED_FOR_THE_NEXT_NETWORK = {
+    "a seed set after the output layer": (
+        "nn.init.kaiming_normal_(module.weight)\nif module.out_features == 1:\n    torch.manual_seed(42)"
+    ),
+    "the seed put back at the first layer": (
+        "if module.in_features == 1:\n    torch.manual_seed(torch.initial_seed())\n"
+        "nn.init.kaiming_normal_(module.weight)"
+    ),
+    "a seed set once the network itself comes": whole("""
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Sequential):
+            torch.manual_seed(0)
+        """),
+    "the generator put back after each network": whole("""
+        if isinstance(module, nn.Sequential):
+            with torch.random.fork_rng():
+                for layer in module:
+                    if isinstance(layer, nn.Linear):
+                        nn.init.kaiming_normal_(layer.weight)
+                        nn.init.zeros_(layer.bias)
+        """),
+    "NumPy's state put back after each network": whole("""
+        if isinstance(module, nn.Sequential):
+            state = np.random.get_state()
+            for layer in module:
+                if isinstance(layer, nn.Linear):
+                    w = np.random.randn(*layer.weight.shape) * np.sqrt(2 / layer.in_features)
+                    layer.weight.data = torch.from_numpy(w).float()
+                    nn.init.zeros_(layer.bias)
+            np.random.set_state(state)
+        """),
+}
+OTHER_PRECISIONS = {
+    "half": "nn.init.kaiming_normal_(module.weight)\nmodule.half()",
+    "bfloat16": "nn.init.kaiming_normal_(module.weight)\nmodule.to(torch.bfloat16)",
+    "double, biases too": "nn.init.kaiming_normal_(module.weight)\nmodule.double()",
+    "double, as new parameters": (
+        "w = np.random.randn(*module.weight.shape) * np.sqrt(2 / module.in_features)\n"
+        "module.weight = nn.Parameter(torch.from_numpy(w))\n"
+        "module.bias = nn.Parameter(torch.zeros(module.out_features, dtype=torch.float64))"
+    ),
+}
 NO_EFFECT = {
     "nothing": ("pass", "not answered"),
     "only for convolutions": (
@@ -716,6 +760,14 @@ Q3 = (
     *(
         wrong(f"seed set: {name}", code, {DRAWS: "q3.seeded"}, (SCALE, GRADIENTS, TRAINING))
         for name, code in SEEDED.items()
+    ),
+    *(
+        wrong(f"seed set: {name}", code, lost((DRAWS, GRADIENTS, TRAINING), "q3.fixed_weights"), (SCALE,))
+        for name, code in SEEDED_FOR_THE_NEXT_NETWORK.items()
+    ),
+    *(
+        wrong(f"in another precision: {name}", code, lost((GRADIENTS, TRAINING), ""), (DRAWS, SCALE))
+        for name, code in OTHER_PRECISIONS.items()
     ),
     *(wrong(f"no effect: {name}", code, lost(ALL, diagnosis)) for name, (code, diagnosis) in NO_EFFECT.items()),
     *(

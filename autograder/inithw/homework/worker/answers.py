@@ -88,7 +88,7 @@ class Answers(session.Answers):
             for first in range(0, len(weights), each):
                 with moment.restored() if moment else contextlib.nullcontext():
                     learnt = load(seen.network, weights[first : first + each])
-                    found, by_parameter = _run(seen.network, inputs, learnt)
+                    found, by_parameter = _run(*_in_own_precision(seen.network, inputs), learnt)
                 outputs.append(found)
                 gradients += by_parameter
         except Exception as error:
@@ -188,13 +188,12 @@ class Answers(session.Answers):
         Then outputs and gradients of the last network that had NaN.
         """
         *start, inputs = arrays
-        widths, seed = request["widths"], request["seed"]
+        widths = request["widths"]
         network, nan = build(widths, dtype), torch.tensor(torch.nan)
+        seeds.seed_all(request["seed"])  # once: who sets a seed of his own gets the same numbers from then on
 
         def initialized(widths: list[int], before: list[np.ndarray] | None = None) -> list[np.ndarray]:
-            nonlocal seed, network
-            seed += 1
-            seeds.seed_all(seed)
+            nonlocal network
             network = build(widths, dtype)
             parameters = [part for layer in _linear(network) for part in (layer.weight, layer.bias)]
             # NaN as in the homework, where training at scale 3 has just diverged
@@ -227,7 +226,7 @@ class Answers(session.Answers):
         forward_error = ""
         outputs, gradients = np.zeros_like(inputs), [np.zeros_like(array) for array in start]
         try:
-            outputs, gradients = _run_initialized(last, torch.from_numpy(inputs))
+            outputs, gradients = _run_initialized(last, torch.from_numpy(inputs).to(dtype))
         except Exception as error:
             forward_error = describe(self.session.shell.explain(error))
         return {"forward_error": forward_error}, [*layers, *networks, *restarted, outputs, *gradients]
@@ -316,21 +315,26 @@ def _linear(network: nn.Sequential) -> list[nn.Linear]:
     return [module for module in network._modules.values() if isinstance(module, _Linear)]
 
 
+def _in_own_precision(network: nn.Module, inputs: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
+    """A network and its inputs in its own precision where it has enough."""
+    own = next((parameter.dtype for parameter in network.parameters()), torch.float32)
+    if own not in (torch.float32, torch.float64):
+        network, own = network.float(), torch.float32
+    return network, inputs.to(own)
+
+
 def _run(
     network: nn.Module, inputs: torch.Tensor, parts: Sequence[torch.Tensor]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Outputs at inputs of shape (n,), flat, in the network's own precision where it has enough.
+    """Outputs at inputs of shape (n,), flat.
 
     Then the gradients of the mean of (output / (1 + |input|))^2 by each of the parts, zero where none arrives.
 
     Raises:
         ValueError: There are more or fewer outputs than inputs.
     """
-    own = next((parameter.dtype for parameter in network.parameters()), torch.float32)
-    if own not in (torch.float32, torch.float64):
-        network, own = network.float(), torch.float32
     with _enable_grad():
-        outputs = network(inputs.unsqueeze(-1).to(own)).reshape(-1)
+        outputs = network(inputs.unsqueeze(-1)).reshape(-1)
         if outputs.shape != inputs.shape:
             raise ValueError(f"{tuple(inputs.shape)} inputs gave {outputs.numel()} outputs")
         learnt = [part for part in parts if part.requires_grad and outputs.requires_grad]
