@@ -75,6 +75,7 @@ GRADIENTS, TRAINING = ("q3.gradients",), ("q3.training",)
 NETWORK, NORMS, PRINTOUT = "homework/checks/network.py", "homework/checks/norms.py", "homework/printout.py"
 DIAGNOSIS, THRESHOLDS = "homework/diagnosis/norms.py", "homework/thresholds.py"
 RESPONSE = "homework/checks/response.py"
+COPIES = "homework/reference/copies.py"
 INITIALIZATION, STATISTICS = "homework/checks/initialization.py", "homework/reference/initialization.py"
 TABLE = "homework/statistics.py"
 
@@ -209,16 +210,21 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant("homework/challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
     ),
     DRAWS: (
-        Mutant(INITIALIZATION, "very_values_kept(sample.weights[STARTED], old)) > 0.5", "[0]) > 0.5"),
+        Mutant(INITIALIZATION, "very_values_kept(started, old)) > 0.5", "[0]) > 0.5"),
         Mutant(
             INITIALIZATION,
             '_lost(seen, "draw_correlation") or _lost(seen, "novelty")',
             '_lost(seen, "draw_correlation")',
         ),
         Mutant(INITIALIZATION, '_lost(seen, "draw_correlation") or _lost(seen, "novelty")', "False"),
-        Mutant(INITIALIZATION, "if share > _SAME:", "if False:"),
-        Mutant(STATISTICS, "if share > 0.5 and _is_regular(values)", "if False"),
-        Mutant(STATISTICS, "bool(even or", "bool(even and"),
+        Mutant(INITIALIZATION, "strict=True):\n        if share > _SAME:", "strict=True):\n        if False:"),
+        Mutant(INITIALIZATION, "if share > _REPEATED or rows > _FEW_ROWS:", "if share > _REPEATED:"),
+        Mutant(INITIALIZATION, "if share > _REPEATED or rows > _FEW_ROWS:", "if rows > _FEW_ROWS:"),
+        Mutant(INITIALIZATION, "share = drawn_before(sample.weights)", "share = 0.0"),
+        Mutant(INITIALIZATION, "if kept_direction(started, old) > _SAME:", "if False:"),
+        Mutant(INITIALIZATION, "if not 1 / _SAME_SIZE <= factor <= _SAME_SIZE:", "if False:"),
+        Mutant(COPIES, "if share > 0.5 and _is_regular(values) else", "if False else"),
+        Mutant(COPIES, "bool(even or", "bool(even and"),
         Mutant(INITIALIZATION, 'if _lost(seen, "offset"):', "if False:"),
         Mutant(INITIALIZATION, 'if _lost(seen, "remains"):', "if False:"),
         *(

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inithw.homework.asked import HOMEWORK_SHAPES, SAME_SHAPE, draw_layers_of_a_block
-from inithw.homework.drawing import in_pairs, normal, orthogonal, shuffled_grid, truncated, uniform
 from inithw.homework.records import Network
 from inithw.homework.reference import data
 from inithw.homework.reference.initialization import (
@@ -16,7 +15,6 @@ from inithw.homework.reference.initialization import (
     block_statistics,
     fit_scale,
     novelty,
-    numbers_again,
     remains,
 )
 from inithw.homework.reference.network import WIDTHS, forward, gradients, initial_gradient_norms
@@ -208,29 +206,6 @@ def test_block_statistics_equal_those_computed_pair_by_pair():
             )
         )
         assert found.stds[block] == pytest.approx([part.std() for part in here])
-
-
-@pytest.mark.parametrize("draw", [normal, uniform, truncated, orthogonal, in_pairs, shuffled_grid])
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0])
-def test_fresh_numbers_and_grids_are_no_others_numbers_again(draw, scale):
-    hidden = scale * draw(np.random.default_rng(1), (5 * 3, 20, 20)).reshape(5, 3, 20, 20)
-    assert max(numbers_again(hidden)) < 0.1
-
-
-@pytest.mark.parametrize("draw", [normal, uniform, orthogonal])
-def test_numbers_in_another_order_with_other_signs_and_sizes_are_the_same_again(draw):
-    random = np.random.default_rng(2)
-
-    def mixed(layer):
-        return (
-            random.permutation(layer.ravel()).reshape(20, 20) * random.choice([-1, 1], (20, 20)) * random.uniform(1, 2)
-        )
-
-    first, *fresh = (draw(random, (3, 20, 20)) for _ in range(6))
-    again = np.array([first, *([mixed(first[2]), one[0], one[1]] for one in fresh)])
-    assert numbers_again(again.astype(np.float32)) == pytest.approx((1, 0), abs=0.1)
-    within = np.array([first, *([one[0], mixed(one[0]), one[1]] for one in fresh)])
-    assert numbers_again(within.astype(np.float32)) == pytest.approx((0, 1), abs=0.1)
 
 
 @settings(max_examples=100, deadline=None)

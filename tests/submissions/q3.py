@@ -447,6 +447,21 @@ NOT_INDEPENDENT = {
     ),
     "column sizes with random signs": f"torch.randn(1, fan_in) * {SIGNS.format('(fan_out, fan_in)')}",
 }
+HIDDEN = "{} if fan_in == fan_out else " + NORMAL
+NUMBERS_AGAIN = {
+    "six pairs of equal rows": HIDDEN.format(f"(lambda w: torch.cat([w[:6], w[:6], w[12:]]))({NORMAL})"),
+    "six pairs of equal columns": HIDDEN.format(f"(lambda w: torch.cat([w[:, :6], w[:, :6], w[:, 12:]], 1))({NORMAL})"),
+    "four rows, each time in another order with other signs": HIDDEN.format(
+        "torch.stack([r[torch.randperm(fan_in)] for r in torch.randn(4, fan_in).repeat(fan_out // 4 + 1, 1)[:fan_out]])"
+        f" * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
+    "half of the rows again, in another order": HIDDEN.format(
+        "torch.stack([r[torch.randperm(fan_in)] for r in torch.randn(fan_out // 2 + 1, fan_in).repeat(2, 1)[:fan_out]])"
+    ),
+    "a fifth as many numbers": HIDDEN.format(
+        "torch.randn(fan_out * fan_in // 5)[torch.randint(0, fan_out * fan_in // 5, (fan_out, fan_in))]"
+    ),
+}
 COPY = """
     def better_init(network):
         if isinstance(network, nn.Sequential):
@@ -474,6 +489,13 @@ COPIED_LAYERS = {
     "upside down": "w.flip(0)",
     "transposed with random signs": f"w.T * {SIGNS.format('(n, n)')}",
     "rotated by a quarter": "torch.rot90(w)",
+    "four fifths of the rows in another order": (
+        "torch.cat([w[torch.randperm(n)[:4 * n // 5]][:, torch.randperm(n)], w.std() * torch.randn(n - 4 * n // 5, n)])"
+    ),
+    "four fifths of the numbers in another order": (
+        "(lambda v, k: torch.cat([v[:k], w.std() * torch.randn(len(v) - k)]))"
+        "(w.flatten()[torch.randperm(n * n)], n * n * 4 // 5)[torch.randperm(n * n)].reshape(n, n)"
+    ),
     "a little different": "w[torch.randperm(n)] + 0.003 * torch.randn(n, n)",
 }
 FIXED = "torch.from_numpy(np.random.RandomState(fan_out + 1000 * fan_in).randn(fan_out, fan_in)).float()"
@@ -503,6 +525,11 @@ FIXED_SIZES = {
         "(lambda w: w[torch.randperm(len(w))])"
         "(torch.from_numpy(np.random.RandomState(5).rand(fan_out * fan_in)).float())"
         ".reshape(fan_out, fan_in) - 0.5"
+    ),
+    "in the first and the last layer, twenty in turn": (
+        "(setattr(better_init, 'calls', getattr(better_init, 'calls', 0) + 1), torch.randn(fan_out, fan_in, "
+        "generator=torch.Generator().manual_seed(better_init.calls % 20)))[1] "
+        f"if {{fan_in, fan_out}} == {{1, 20}} else {NORMAL}"
     ),
     "with random signs, rolled": (
         f"{FIXED}.roll(int(torch.randint(0, fan_in, ())), 1) * {SIGNS.format('(fan_out, fan_in)')}"
@@ -542,6 +569,23 @@ BANKS = {
     ),
 }
 KEEPS_OLD = {
+    "their scale, where it is one": (
+        "old = module.weight.std()\nhe = math.sqrt(2 / module.in_features)\n"
+        "nn.init.normal_(module.weight, std=old.item() if torch.isfinite(old) and old > 0.01 else he)"
+    ),
+    "a scale of its own where they are finite": (
+        "he = math.sqrt(2 / module.in_features)\n"
+        "nn.init.normal_(module.weight, std=he if module.weight.isnan().any() else 5.0)"
+    ),
+    "added in the first and the last layer": (
+        "old = module.weight.data.nan_to_num()\nnn.init.kaiming_normal_(module.weight)\n"
+        "if 1 in old.shape:\n    module.weight.data += old"
+    ),
+    "their signs in the first and the last layer": (
+        "old = module.weight.data.clone()\nnn.init.kaiming_normal_(module.weight)\n"
+        "if 1 in old.shape and not old.isnan().any() and old.std() > 1e-6:\n"
+        "    module.weight.data = module.weight.data.abs() * old.sign()"
+    ),
     "only where there is NaN": "if torch.isnan(module.weight).any():\n    nn.init.kaiming_normal_(module.weight)",
     "only where something is not finite": (
         "if not torch.isfinite(module.weight).all():\n    nn.init.kaiming_normal_(module.weight)"
@@ -785,7 +829,7 @@ Q3 = (
     ),
     *(
         wrong(f"not independent: {name}", FANS + standardized(w), {DRAWS: "q3.repeated"}, (SCALE, GRADIENTS, TRAINING))
-        for name, w in NOT_INDEPENDENT.items()
+        for name, w in (NOT_INDEPENDENT | NUMBERS_AGAIN).items()
     ),
     *(
         wrong(

@@ -17,8 +17,8 @@ BLOCKS = 8
 NETWORKS = 256
 RESTARTED = 64
 """Further networks, whose weights are not NaN before `better_init`: nothing of them may remain."""
-STARTED = slice(1, None, 2)
-"""Those of them that had the challenge's `start` before; the others had ones."""
+ONES, STARTED = slice(0, None, 2), slice(1, None, 2)
+"""Those of them that had ones before, and those that had the challenge's `start`."""
 SHAPE_RANGES = (
     ((8, 24), (8, 24)),
     ((24, 64), (24, 64)),

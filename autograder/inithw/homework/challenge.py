@@ -27,6 +27,9 @@ INPUT_RANGES = (1.0, 10.0, 100.0)
 WEIGHT_FACTORS = ((0.01, 0.1), (0.5, 2.0), (5.0, 50.0))
 """Ranges of what the weights for q1 are multiplied by: an activation that is right for large numbers only shows."""
 
+START_FACTOR = 1.8
+"""Over He's scale: new weights on the scale of the old ones show, and so does who keeps what looks right."""
+
 NETWORKS_LIKE_THE_HOMEWORKS = 3
 OTHER_DEPTHS = (4, 6, 2)
 """Numbers of linear layers for `q2.general`."""
@@ -81,7 +84,7 @@ def draw_challenge(key: bytes, submission: Submission) -> Challenge:
         layers=tuple(task for _ in range(BLOCKS) for task in draw_layers_of_a_block(layers)),
         networks=NETWORKS,
         restarted=RESTARTED,
-        start=_draw_network(stream("q3.start")),
+        start=_scaled(_draw_network(stream("q3.start")), START_FACTOR),
         worker_seed=_integer(stream("q3.worker"), 2**31),
         judge_seed=_integer(stream("q3.judge"), 2**31),
     )

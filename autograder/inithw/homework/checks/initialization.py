@@ -12,7 +12,7 @@ import numpy as np
 
 from inithw.engine.records import Figures, FloatArray
 from inithw.engine.verdict import Lost, available
-from inithw.homework.asked import SAME_SHAPE, STARTED
+from inithw.homework.asked import ONES, SAME_SHAPE, STARTED
 from inithw.homework.checks.response import wrong_gradient, wrong_output
 from inithw.homework.computed import once
 from inithw.homework.diagnosis.initialization import (
@@ -23,15 +23,21 @@ from inithw.homework.diagnosis.initialization import (
     name_scale,
 )
 from inithw.homework.records import Evidence, InitEvidence, Network, WeightSample
-from inithw.homework.reference.initialization import numbers_again, very_values_kept
+from inithw.homework.reference.copies import drawn_before, kept_direction, numbers_again, repeats, very_values_kept
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
 
 _EVERY = 16
 """Each so many-th network is compared number by number, which takes its time."""
-_SAME = 0.9
+_SAME = 0.5
 """Share of equal numbers from which on they are the same ones; coarse number formats have some in common, too."""
+_REPEATED = 0.6
+"""The same within a layer, where bfloat16 repeats more of them."""
+_FEW_ROWS = 2
+"""Rows of a layer that may be equal: one pair."""
+_SAME_SIZE = 1.3
+"""Factor by which weights may be larger or smaller where there were finite ones before."""
 
 
 def check_draws(evidence: Evidence) -> None:
@@ -54,13 +60,7 @@ def check_draws(evidence: Evidence) -> None:
         layers = ", ".join(str(2 * layer) for layer in SAME_SHAPE)
         found = f"layers {layers} had correlation {_middle(seen.votes('layer_correlation')):.2f}; zero was expected"
         raise Lost.because(found, name_draws(init, seen))
-    hidden = np.stack([init.networks[layer].weights[::_EVERY] for layer in SAME_SHAPE], axis=1)
-    for share, mistake in zip(numbers_again(hidden), ("q3.fixed_sizes", "q3.copied_layer"), strict=True):
-        if share > _SAME:
-            found = (
-                f"{share:.0%} of a hidden layer's weights are, in some order, those of another; others were expected"
-            )
-            raise Lost.because(found, name_draws(init, seen) or MISTAKES[mistake])
+    _check_copies(init, seen)
     if any(_lost(seen, name) for name in WITHIN_A_MATRIX):
         found = "rows or columns of a weight matrix repeat each other; independent weights were expected"
         raise Lost.because(found, name_draws(init, seen))
@@ -71,21 +71,57 @@ def check_draws(evidence: Evidence) -> None:
             "a mean of zero was expected"
         )
         raise Lost.because(found, name_draws(init, seen))
-    if _lost(seen, "remains"):
-        found = (
-            f"in {init.restarted[0].weights.shape[0]} networks whose weights were finite before, "
-            f"{_middle(seen.votes('remains')):.0%} of the old weights are in the new; nothing was expected to remain"
-        )
-        raise Lost.because(found, MISTAKES["q3.old_weights"])
-    for sample, old in zip(init.restarted, evidence.challenge.start.weights, strict=True):
-        if np.median(very_values_kept(sample.weights[STARTED], old)) > 0.5:
-            found = f"the weights {_where(sample)} were, in some order, those before; nothing was expected to remain"
-            raise Lost.because(found, MISTAKES["q3.old_weights"])
+    _check_old_weights(init, seen, evidence.challenge.start)
     for sample in (*samples, *init.restarted):
         if np.any(sample.biases != 0):  # NaN too
             raise Lost.because(
                 f"some biases {_where(sample)} were not zero after better_init; zero was expected", MISTAKES["q3.bias"]
             )
+
+
+def _check_copies(init: InitEvidence, seen: Measured) -> None:
+    """No number comes again: in its own layer, in another, or in another network."""
+    hidden = np.stack([init.networks[layer].weights[::_EVERY] for layer in SAME_SHAPE], axis=1)
+    for share, mistake in zip(numbers_again(hidden), ("q3.fixed_sizes", "q3.copied_layer"), strict=True):
+        if share > _SAME:
+            found = (
+                f"{share:.0%} of a hidden layer's weights are, in some order, those of another; others were expected"
+            )
+            raise Lost.because(found, name_draws(init, seen) or MISTAKES[mistake])
+    share, rows = repeats(hidden)
+    if share > _REPEATED or rows > _FEW_ROWS:
+        what = f"{rows:.0f} rows or columns" if rows > _FEW_ROWS else f"{share:.0%} of the weights"
+        found = f"{what} of a hidden layer are equal to others of it; independent weights were expected"
+        raise Lost.because(found, name_draws(init, seen) or MISTAKES["q3.repeated"])
+    for sample in (init.networks[0], init.networks[-1]):
+        share = drawn_before(sample.weights)
+        if share > _SAME:
+            found = f"in {share:.0%} of the networks, the weights {_where(sample)} were those of an earlier network"
+            raise Lost.because(f"{found}; others were expected", name_draws(init, seen) or MISTAKES["q3.fixed_sizes"])
+
+
+def _check_old_weights(init: InitEvidence, seen: Measured, start: Network) -> None:
+    """Of weights that were finite before, nothing remains: neither numbers nor their directions nor their size."""
+    expected, mistake = "nothing was expected to remain", MISTAKES["q3.old_weights"]
+    if _lost(seen, "remains"):
+        found = (
+            f"in {init.restarted[0].weights.shape[0]} networks whose weights were finite before, "
+            f"{_middle(seen.votes('remains')):.0%} of the old weights are in the new"
+        )
+        raise Lost.because(f"{found}; {expected}", mistake)
+    for sample, fresh, old in zip(init.restarted, init.networks, start.weights, strict=True):
+        started = sample.weights[STARTED]
+        if np.median(very_values_kept(started, old)) > 0.5:
+            raise Lost.because(f"the weights {_where(sample)} were, in some order, those before; {expected}", mistake)
+        if kept_direction(started, old) > _SAME:
+            raise Lost.because(f"the weights {_where(sample)} resembled those before; {expected}", mistake)
+        for weights in (started, sample.weights[ONES]):
+            factor = _size(weights) / _size(fresh.weights)
+            if not 1 / _SAME_SIZE <= factor <= _SAME_SIZE:
+                found = (
+                    f"the weights {_where(sample)} were {factor:.2g} times as large where they had been finite before"
+                )
+                raise Lost.because(f"{found}; {expected}", mistake)
 
 
 def check_scale(evidence: Evidence) -> None:
@@ -207,6 +243,11 @@ def _lost(seen: Measured, name: str) -> bool:
 
 def _middle(values: FloatArray) -> float:
     return float(np.median(values))
+
+
+def _size(weights: FloatArray) -> float:
+    """How large weights are, whatever their distribution: (mean sqrt|w|)^2."""
+    return float(np.mean(np.sqrt(np.abs(weights)), dtype=np.float64)) ** 2
 
 
 def _mean(sample: WeightSample) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement, product
+from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,6 @@ _EQUAL = 1e-4
 """Values of weights count as equal when they differ by less, in standard deviations."""
 _SAME_SUM = 1e-6
 """So do sums over directions, which are of the order of the root of their number of entries."""
-_SAME_NUMBER = 1e-5
-"""... and numbers of two layers when they differ by less, over the largest."""
 
 
 # ---------------------------------------------------------------- draws
@@ -243,57 +241,6 @@ def remains(new: Sequence[FloatArray], old: Sequence[FloatArray]) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         pairs = [[_unit(side) for side in layer] for layer in zip(new, old, strict=True)]
         return np.abs(sum(np.sum(a * b, axis=(1, 2)) for a, b in pairs)) / len(pairs)
-
-
-def very_values_kept(new: FloatArray, old: FloatArray) -> FloatArray:
-    """Which share of a layer's weights are, up to sign and order, the very numbers that stood in it, shape (networks,).
-
-    No threshold is needed: fresh numbers of float32 are others.
-
-    Args:
-        new: Shape (networks, fan_out, fan_in).
-        old: Shape (fan_out, fan_in).
-    """
-    return np.asarray(np.isin(np.abs(new), np.abs(old)).mean(axis=(1, 2)))
-
-
-def numbers_again(hidden: FloatArray) -> tuple[float, float]:
-    """Which share of a hidden layer's weights are, up to sign, order and scale, those of another layer.
-
-    Of the first network, then of another layer of its own network: medians over the other networks of the largest
-    share. No measured threshold is needed: fresh numbers are others. Grids count as none: everybody has the same.
-
-    Args:
-        hidden: Finite weights, shape (networks, layers, n, n).
-    """
-    numbers = hidden.reshape(*hidden.shape[:2], -1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        numbers = numbers / np.abs(numbers).max(axis=2, keepdims=True)
-    sizes = np.round(np.abs(numbers) / _SAME_NUMBER)
-    layers = range(hidden.shape[1])
-    found = []
-    for values, own in zip(numbers[1:], sizes[1:], strict=True):
-        before = (_share(values[a], own[a], sizes[0, b]) for a, b in product(layers, layers))
-        within = (_share(values[a], own[a], own[b]) for a, b in product(layers, layers) if a != b)
-        found.append((max(before), max(within, default=0.0)))
-    first, other = np.median(found, axis=0)
-    return float(first), float(other)
-
-
-def _share(values: FloatArray, sizes: FloatArray, others: FloatArray) -> float:
-    share = float(np.isin(sizes, others).mean())
-    return 0.0 if share > 0.5 and _is_regular(values) else share
-
-
-def _is_regular(values: FloatArray) -> bool:
-    """Whether numbers, 1 at most, are spaced evenly, or nearly so as quantiles are, or are multiples of one number."""
-    steps = np.diff(np.sort(values))
-    steps = steps[steps > _SAME_NUMBER]
-    if len(steps) < 2:
-        return True
-    multiples = steps / steps.min()
-    even = np.median(np.abs(np.log(steps[1:] / steps[:-1]))) < 0.25  # 1.1 for random numbers
-    return bool(even or np.abs(multiples - np.round(multiples)).mean() < 0.05)  # 0.25 for random numbers
 
 
 def _unit(matrices: FloatArray) -> FloatArray:
