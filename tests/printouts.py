@@ -31,6 +31,9 @@ HONEST = {
     "first and last compared": ("", "{name} {norm:.3f}", "last/first {last_to_first:.3f}, max/min {range:.2f}"),
     "percent of the sum": ("", "{name} {norm:.4f} ({percent:.1f}%)", ""),
     "shares of the total": ("", "{name} {norm:.4f} {of_total:.4f}", ""),
+    "shares of the total with the biases": ("", "{name}: {norm:.6f} ({of_all:.2f}%)", "total {with_biases:.4f}"),
+    "relative to the mean": ("", "{name} {norm:.4f} ({of_mean:.2f} x mean)", ""),
+    "one decimal": ("", "{name} {norm:.1f}", ""),
     "relative to the largest": ("", "{name} {norm:.4f} {of_most:.3f}", ""),
     "relative to the first": ("", "{name} {norm:.4f} {of_first:.3f}", ""),
     "logarithms": ("", "{name} {norm:.4f} log10 {log:.3f}", ""),
@@ -58,6 +61,7 @@ HEDGES = {
     "sums of absolute values": ("", "layer {k}: {l1:.4f} {norm:.4f}", ""),
     "squares": ("", "{name} {squared:.2f} {norm:.4f}", ""),
     "running totals": ("", "{norm:.4f} {running:.4f}", ""),
+    "sums of the rows' norms": ("", "{name} {norm:.4f} {rows:.4f}", ""),
     "ten times as much": ("", "{name} {norm:.4f} {tenfold:.4f}", ""),
     "spectral norms and sums in turn": ("", "{name} {norm:.5f} {in_turn:.5f}", ""),
 }
@@ -79,10 +83,11 @@ def fields(task: NormsTask, random: np.random.Generator) -> Fields:
     gradients = [weight.grad for weight in weights]
     norms = np.array([gradient.norm().item() for gradient in gradients])
     total, elapsed = math.sqrt(np.square(norms).sum()), 0.01 * random.random()
+    with_biases = math.hypot(total, *(bias.grad.norm().item() for bias in biases))
     network = {
         **{"loss": loss.item(), "total": total, "sum": norms.sum(), "mean": norms.mean(), "elapsed": elapsed},
         **{"least": norms.min(), "most": norms.max(), "range": norms.max() / norms.min()},
-        "last_to_first": norms[-1] / norms[0],
+        **{"last_to_first": norms[-1] / norms[0], "with_biases": with_biases},
     }
     layers = []
     for k, (weight, bias, gradient, norm) in enumerate(zip(weights, biases, gradients, norms, strict=True)):
@@ -95,7 +100,8 @@ def fields(task: NormsTask, random: np.random.Generator) -> Fields:
             **{"percent": 100 * norm / norms.sum(), "of_total": norm / total, "of_most": norm / norms.max()},
             **{"of_first": norm / norms[0], "seconds": elapsed * (k + 1) / len(norms), "tenfold": 10 * norm},
             **{"spectral": spectral, "l1": l1, "squared": norm**2, "in_turn": l1 if k % 2 else spectral},
-            "running": norms[: k + 1].sum(),
+            **{"of_mean": norm / norms.mean(), "of_all": 100 * norm / with_biases},
+            **{"running": norms[: k + 1].sum(), "rows": gradient.norm(dim=1).sum().item()},
         }
         layers.append(layer)
     return network, layers

@@ -62,6 +62,64 @@ def test_a_norm_that_four_digits_write_as_a_whole_number_of_three_is_read_beside
     assert read_printout(lines(form, [*norms, *NORMS[3:]]), 5).shows([*norms, *NORMS[3:]])
 
 
+OTHER_NAMES = {
+    "weights and biases swapped": [(f"{2 * k}.weight 0.1{k}", f"{2 * k}.bias {norm}") for k, norm in enumerate(NORMS)],
+    "every parameter's name in turn": [
+        (f"{name} {norm}",)
+        for name, norm in zip(["0.weight", "0.bias", "2.weight", "2.bias", "4.weight"], NORMS, strict=True)
+    ],
+    "the layer before": [(f"{name} {norm}",) for name, norm in zip(NAMES, [0, *NORMS], strict=False)]
+    + [(f"last {NORMS[-1]}",)],
+    "all on one line": [
+        tuple(
+            f"{name} {norm} "
+            for name, norm in zip(["0.weight", "0.bias", "2.weight", "2.bias", "4.weight"], NORMS, strict=True)
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("texts", OTHER_NAMES.values(), ids=OTHER_NAMES)
+def test_a_norm_beside_another_name_is_not_shown(texts):
+    text = "\n".join("\n".join(line) if len(line) < 5 else "".join(line) for line in texts)
+    assert not read_printout(text, 5).shows(NORMS)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{norm:.4f} {name}", "{norm:.4f} is that of {name}, {k}.5 %", "{k}: {norm:.4f} ({name})", "{norm:.4f} {name} 0.5"],
+)
+def test_a_name_may_stand_behind_its_number(form):
+    assert read_printout(lines(form), 5).shows(NORMS)
+    assert read_printout(lines("{norm:.4f} {name}").replace("\n", "  "), 5).shows(NORMS)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{name}: {comma}.",
+        "{name}: {comma}, {k}",
+        "Die Norm von Schicht {k} ist {comma}.",
+        "{name}: {german}.",
+        "Couche {k} {french}",
+        "{k} {spaced}",
+        "{name} {mantissa} * 10 ** {exponent}",
+        "{name} {mantissa} x 10^({exponent})",
+    ],
+)
+def test_numbers_are_read_as_people_of_other_countries_write_them(form):
+    def written(k, norm):
+        comma, spaced = f"{norm:.4f}".replace(".", ","), f"{norm:,.4f}".replace(",", " ")
+        german = f"{norm:,.2f}".translate({ord(","): ".", ord("."): ","})
+        mantissa, exponent = f"{norm:.6e}".split("e")
+        return form.format(
+            **{"name": NAMES[k], "k": k, "comma": comma, "spaced": spaced, "french": spaced.replace(".", ",")},
+            **{"german": german, "mantissa": mantissa, "exponent": int(exponent)},
+        )
+
+    assert read_printout("\n".join(written(k, norm) for k, norm in enumerate(NORMS)), 5).shows(NORMS)
+
+
 def test_what_a_word_says_holds_for_the_whole_list_that_follows_it():
     numbers = read_printout("weights: [10.5, 9.25]\n3.5 grads 4.5, 5.5 W 6.5 7.5", 2).ordered
     assert [number.of_weights for number in numbers] == [True, True, False, False, False, True, True]

@@ -36,12 +36,10 @@ OTHER_DEPTHS = (4, 6, 2)
 NARROWEST, WIDEST = 3, 40
 GAIN = 1.5
 """Over He's scale, per layer."""
-TARGET_NORM = 1000.0
+TARGET_NORM = 3000.0
 """Geometric mean of the gradient norms of a network."""
-SMALLEST_NORM, LARGEST_NORM = 10.0, 1e5
-"""Between these, two decimals or five digits carry at least four significant ones."""
-SHORTEST_WHOLE = 100
-"""Norms below are none that `.4g` writes as a whole number: 34.00 would be 34, as an index or a size may be."""
+SMALLEST_NORM, LARGEST_NORM = 100.0, 1e5
+"""Between these, one decimal or five digits carry at least four significant ones."""
 CLEAR_MARGIN = 0.05
 """Least relative difference, at some layer, between the right norms and each of `TOLD_APART`."""
 KINK_MARGIN = 1e-5
@@ -210,8 +208,6 @@ def _unclear(task: NormsTask) -> str:
     right = frobenius(weight_gradients)
     if not (right.min() >= SMALLEST_NORM and right.max() <= LARGEST_NORM):  # nor are they numbers of a dead network
         return f"rounded ones, as they lie between {right.min():.2g} and {right.max():.2g}"
-    if any(norm < SHORTEST_WHOLE and float(f"{norm:.4g}").is_integer() for norm in right):
-        return "numbers that are no norms, as four digits of one are a whole number of two"
     # Gradients of a network with one hidden layer are vectors: there, some norms coincide.
     vectors = all(1 in weights.shape for weights in network.weights)
     wrong = wrong_norms(network, weight_gradients)

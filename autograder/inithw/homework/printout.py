@@ -32,15 +32,17 @@ _NUMBER = re.compile(
     r"(?:(?<![\w.])|(?<=\.\.)|(?<=[^\W\d])(?=[0-9]{1,40}\.[0-9]{2}))"  # after dots that lead there, or glued to a word
     r"(?:(?<![^\s(\[{<>=:;,|&'\"])[-+])?"  # a sign, no dash between a name and a number
     r"(?:(?:[0-9]{1,3}(?:[,_'][0-9]{3}){1,4}(?![0-9])(?:\.[0-9]{0,60})?"
-    r"|[0-9]{1,3}(?:\.[0-9]{3}){1,4},[0-9]{1,60}(?![0-9.,])"
-    r"|[0-9]{1,40},[0-9]{1,60}(?![0-9.,])"
+    r"|[0-9]{1,3}(?:\.[0-9]{3}){1,4},[0-9]{1,60}(?![.,]?[0-9])"
+    r"|[0-9]{1,40},[0-9]{1,60}(?![.,]?[0-9])"
     r"|[0-9]{1,40}(?![0-9])(?:\.[0-9]{0,60})?)(?:e[-+]?[0-9]{1,3})?"
     r"|(?:nan|inf)(?!\w))(?!\.?[0-9])",
     re.IGNORECASE,
 )
 _AFTER_THOUSANDS = re.compile(r"[0-9]{3}(?![0-9])")
-_THOUSANDS_BEFORE = re.compile(r"(?<![\w.,])(?:[0-9]{1,3}[ \u00a0\u2009\u202f]){1,3}\Z")
-_POWER_OF_TEN = re.compile(r"(?<=[0-9]) ?(?:[x×·*⋅]|\\times|\\cdot) ?10(?:\^|\*\*)\{?([-+]?[0-9]{1,3})\}?")
+_THOUSANDS_BEFORE = re.compile(r"(?<![\w.,])[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3}){0,2}[ \u00a0\u2009\u202f]\Z")
+_POWER_OF_TEN = re.compile(
+    r"(?<=[0-9]) ?(?:[x×·*⋅]|\\times|\\cdot) ?10 ?(?:\^|\*\*) ?[{(]?([-+]?[0-9]{1,3})[})]?(?![0-9])"
+)
 _SUPERSCRIPT = re.compile(r"(?<=10)([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
 _SIGNS = {"−": "-", "’": "'", "．": ".", "，": ",", "٫": "."}
 _MOST_SAID = 60  # characters before a number that are about it
@@ -49,6 +51,10 @@ _NO_ASCII = re.compile(r"[^\x00-\x7f]")
 _WEIGHTS = re.compile(r"\b[wp]\b|\b[wp]_?norm|weight|param|theta|θ|gewicht|权重", re.IGNORECASE)
 """What people call weights, in words and symbols."""
 _NAME = re.compile(r"(?<![0-9])([0-9]{1,4})\.(weight|bias)(?![A-Za-z_])(?:-+(?=[0-9]))?")
+_MARKS = {ord(str(digit)): 0xE000 + digit for digit in range(10)}
+_DIGITS = {mark: chr(digit) for digit, mark in _MARKS.items()}
+_WEIGHT, _BIAS = "\ue00a", "\ue00b"
+_MARK = re.compile(f"([\ue000-\ue009]{{1,4}})([{_WEIGHT}{_BIAS}])")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 
 
@@ -59,12 +65,14 @@ class Number:
     Attributes:
         text: As it stands there.
         values: What it can mean: `2,123.45` is one number, or an index and a number; `2,123` is 2.123, too.
+        beside: The name to the left of it, `0.weight` or `0.bias`, on a line that begins with a name; or empty.
         of_weights: Whether the words before it on its line, the nearest ones, say that it is about weights.
     """
 
     text: str
     values: tuple[Decimal, ...]
     of_weights: bool = False
+    beside: str = ""
 
     def shows(self, value: float, digits: int = SIGNIFICANT_DIGITS, slack: float = 0.0) -> bool:
         """Whether this is `value`, rounded or cut off, to at least `digits` significant digits of the value."""
@@ -150,7 +158,11 @@ class Printout:
                 return False
         remaining = iter(ordered)
         return self._ordered_usable(ordered) and all(
-            any(number.shows(norm, digits, more) for number in remaining) for norm, more in wanted
+            any(
+                number.beside in ("", f"{2 * layer}.weight") and number.shows(norm, digits, more)
+                for number in remaining
+            )
+            for layer, (norm, more) in enumerate(wanted)
         )
 
     def besides(self, norms: Sequence[float] | FloatArray) -> Iterator[tuple[tuple[Number, ...], ...]]:
@@ -178,7 +190,7 @@ def read_printout(text: str, layers: int) -> Printout:
     text = _SUPERSCRIPT.sub(lambda power: "^" + power[1].translate(_SUPERSCRIPTS), text)
     text = _POWER_OF_TEN.sub(r"e\1", text)
     named, all_named = (_in_layers(_beside_names(text, whole), layers) for whole in (False, True))
-    unnamed = _NAME.sub(" ", text)
+    unnamed = _NAME.sub(_marked, text)
     ordered = list(islice(_answers(unnamed), _most_numbers(layers) + 1))
     if len(ordered) < layers:  # `.6g` writes 424.0005 as 424: where a line has nothing else, that is its number
         each = chain.from_iterable(map(_answers, unnamed.splitlines()))
@@ -192,6 +204,11 @@ def read_printout(text: str, layers: int) -> Printout:
         all_ordered=tuple(islice(_answers(unnamed, whole=True), _MOST_READ)),
         speaks_of_weights=any(_WEIGHTS.search(line) for line in heads),
     )
+
+
+def _marked(name: re.Match[str]) -> str:
+    """A name as letters that nobody prints: its number is none that counts."""
+    return f" {name[1].translate(_MARKS)}{_WEIGHT if name[2] == 'weight' else _BIAS} "
 
 
 def _in_ascii(letter: re.Match[str]) -> str:
@@ -251,18 +268,26 @@ def _answers(text: str, whole: bool = False) -> Iterator[Number]:
     """
     fewest = _WHOLE_DIGITS if whole else SIGNIFICANT_DIGITS
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
-    said, of_weights = 0, False
+    said, of_weights, beside, begun = 0, False, "", False
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= fewest:
-            _line, ended, before = text[max(said, match.start() - _MOST_SAID) : match.start()].rpartition("\n")
+            _lines, ended, before = text[said : match.start()].rpartition("\n")
             said = match.end()
-            if ended or any(map(str.isalpha, before)):  # else it goes on with a list
-                of_weights = _WEIGHTS.search(before) is not None
+            if ended:
+                beside, begun = "", False
+            marks = _MARK.findall(before)
+            if marks and not begun:
+                number, kind = marks[-1]
+                beside = f"{number.translate(_DIGITS)}.{'weight' if kind == _WEIGHT else 'bias'}"
+            begun = not beside  # the line does not begin with a name: names may stand behind their numbers
+            said_of_it = before[-_MOST_SAID:]
+            if ended or marks or any(map(str.isalpha, said_of_it)):  # else it goes on with a list
+                of_weights = _WEIGHTS.search(said_of_it) is not None
             readings = _readings(match[0])
             if _AFTER_THOUSANDS.match(match[0]):  # 1 234.5, or an index and a number
                 thousands = _THOUSANDS_BEFORE.search(text, max(0, match.start() - 12), match.start())
                 readings += _readings("".join(thousands[0].split()) + match[0]) if thousands else ()
-            yield Number(match[0], readings, of_weights)
+            yield Number(match[0], readings, of_weights, beside)
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, product
 
 import numpy as np
 
 from inithw.engine.records import FloatArray, Unavailable
 from inithw.engine.verdict import Lost, available
-from inithw.homework.diagnosis.norms import MISTAKES, hedges, name_norms
+from inithw.homework.diagnosis.norms import MISTAKES, have_common_factor, hedges, name_norms
 from inithw.homework.printout import SIGNIFICANT_DIGITS, Printout, read_printout
 from inithw.homework.records import Evidence, NormsTask
 from inithw.homework.reference.network import gradients
@@ -41,19 +42,32 @@ def check_general(evidence: Evidence) -> None:
 def _check(evidence: Evidence, item: str) -> None:
     asked = [(task, read_printout(available(part), len(task.network.weights))) for task, part in _asked(evidence, item)]
     own = evidence.challenge.own_data
+    shown: list[tuple[Printout, FloatArray]] = []
     for task, printout in asked:
         matrices = right_gradients(task, printout, own)
-        right = frobenius(matrices)
-        if printout.shows(right) and not hedges(printout, task.network, matrices):
-            continue
-        usual = _is_on(task, own)
-        raise Lost.because(
-            f"for fresh weights{'' if usual else ' and other data'}, print_gnorms {_found(printout, right)} "
-            f"(network {_described(task)})",
-            name_norms([pair for pair in asked if _is_on(pair[0], own)]) if usual else None,
-            this_is="this is ",
-            hint="Which quantity is it? Compute it by hand for a matrix with two entries.",
-        )
+        shown.append((printout, frobenius(matrices)))
+        if not printout.shows(shown[-1][1]) or hedges(printout, task.network, matrices):
+            raise _lost(task, *shown[-1], asked, own)
+    if have_common_factor(shown):
+        raise _lost(asked[0][0], *shown[0], asked, own)
+
+
+def _lost(
+    task: NormsTask,
+    printout: Printout,
+    right: FloatArray,
+    asked: Sequence[tuple[NormsTask, Printout]],
+    own: tuple[FloatArray, FloatArray],
+) -> Lost:
+    """What is wrong with a printout, and why, as all that was asked shows it."""
+    usual = _is_on(task, own)
+    return Lost.because(
+        f"for fresh weights{'' if usual else ' and other data'}, print_gnorms {_found(printout, right)} "
+        f"(network {_described(task)})",
+        name_norms([pair for pair in asked if _is_on(pair[0], own)]) if usual else None,
+        this_is="this is ",
+        hint="Which quantity is it? Compute it by hand for a matrix with two entries.",
+    )
 
 
 def _is_on(task: NormsTask, own: tuple[FloatArray, FloatArray]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -107,8 +107,8 @@ _SAME_MISTAKE = {"mean_abs": "mean", "running_norm": "running_total"}
 _SLACK = {"sum": "l1", "mean": "mean_abs"}
 """Where entries cancel, what is printed is off by the rounding errors of this quantity."""
 _ROUNDING = 2e-6
-_SHARE_ERROR = 0.01
-"""Shares are printed with few digits."""
+_SAME_FACTOR = 0.01
+"""Relative difference between factors that are the same, known from three digits."""
 _NO_HEDGE = frozenset({"parameter"})
 """Not a norm of the gradient: may stand beside it when words say what it is."""
 _ABOUT = 3
@@ -152,7 +152,7 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
             for layer in apart:
                 hits[layer] |= {number.text for number in about[layer] if _is(number, values[layer])}
     together = _layers(hits, in_order)
-    return (together >= 3 and 2 * together > len(right)) or _shows_multiples(besides, right)
+    return together >= 3 and 2 * together > len(right)
 
 
 def _those_of(numbers: Sequence[Number], value: float, excused: bool) -> list[Number]:
@@ -170,30 +170,30 @@ def _layers(shown: Iterable[set[str]], in_order: bool) -> int:
     return min(len(texts), len(set().union(*texts))) if in_order else len(texts)
 
 
-def _shows_multiples(besides: Sequence[Sequence[Number]], right: FloatArray) -> bool:
-    """Whether something beside every layer is the right norm times one factor, and no share of a whole.
+def have_common_factor(shown: Sequence[tuple[Printout, FloatArray]]) -> bool:
+    """Whether beside every norm of every network stands its product with one factor, such as the number of points.
 
-    Two weights' norms may be that by chance, and any two numbers.
+    Shares of a total, ratios to the first norm and the like have another factor in each network.
+
+    Args:
+        shown: What was printed for each network, and its right norms, which that shows.
     """
-    if len(right) < 3:
-        return False
+    common: list[float] | None = None
+    for printout, right in shown:
+        own = [factor for besides in printout.besides(right) for factor in _factors(besides, right)]
+        common = [one for one in own if common is None or any(abs(one / other - 1) < _SAME_FACTOR for other in common)]
+    return bool(common)
+
+
+def _factors(besides: Sequence[Sequence[Number]], right: FloatArray) -> Iterator[float]:
+    """By which all norms of a network are multiplied in what stands beside them; not where words say weights."""
     besides = [[number for number in numbers if not number.of_weights] for numbers in besides]
-    factors = [float(value) / right[0] for number in besides[0] for value in number.values]
-    return any(
-        factor > 0
-        and not _is_relative(factor, right)
-        and all(
+    for factor in (float(value) / right[0] for number in besides[0] for value in number.values):
+        if factor and all(
             any(number.shows(factor * norm, _ABOUT) for number in numbers)
             for numbers, norm in zip(besides, right, strict=True)
-        )
-        for factor in factors
-    )
-
-
-def _is_relative(factor: float, right: FloatArray) -> bool:
-    """Whether norms times this factor say how large each is beside the others, as a share or in percent."""
-    wholes = (right.sum(), frobenius([right])[0], right.max(), right.min(), right[0], right[-1])
-    return any(abs(factor * whole / unit - 1) <= _SHARE_ERROR for whole in wholes for unit in (1, 100))
+        ):
+            yield factor
 
 
 def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
@@ -210,12 +210,13 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     if len(asked) > 1 and len({frozenset(number.text for number in printout.claims) for printout in printouts}) == 1:
         return MISTAKES["q2.hard_coded"]
     weight_gradients = [gradients(task.network) for task, _printout in asked]
-    if any(
-        printout.shows(frobenius(matrices)) and hedges(printout, task.network, matrices)
-        for (task, printout), matrices in zip(asked, weight_gradients, strict=True)
-    ):
-        return MISTAKES["q2.many_numbers"]
     rights = [frobenius(matrices) for matrices in weight_gradients]
+    shown = [printout.shows(right) for printout, right in zip(printouts, rights, strict=True)]
+    if any(
+        right and hedges(printout, task.network, matrices)
+        for right, (task, printout), matrices in zip(shown, asked, weight_gradients, strict=True)
+    ) or (all(shown) and have_common_factor(list(zip(printouts, rights, strict=True)))):
+        return MISTAKES["q2.many_numbers"]
     wrongs = [
         wrong_norms(task.network, matrices) for (task, _printout), matrices in zip(asked, weight_gradients, strict=True)
     ]

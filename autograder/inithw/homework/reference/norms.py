@@ -54,6 +54,8 @@ def other_norms(weight_gradients: Sequence[FloatArray]) -> dict[str, FloatArray]
             )
             for p in (0.5, 1.5, 3, 4, 5)
         },
+        "sum over the rows' norms": np.array([np.linalg.norm(of, axis=1).sum() for of in weight_gradients]),
+        "mean of the rows' norms": np.array([np.linalg.norm(of, axis=1).mean() for of in weight_gradients]),
         "largest row": np.array([values.sum(axis=1).max() for values in absolute]),
         "largest column": np.array([values.sum(axis=0).max() for values in absolute]),
         "l1 over the root of the size": np.array([values.sum() / np.sqrt(values.size) for values in absolute]),
