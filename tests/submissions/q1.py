@@ -94,6 +94,9 @@ CHANGED_IN_PLACE = {
 Q1 = (
     right("written out", chain("nn.ReLU()")),
     right("in place", chain("nn.ReLU(inplace=True)")),
+    right("LeakyReLU with slope zero", chain("nn.LeakyReLU(0.0)")),
+    right("RReLU with slopes zero", chain("nn.RReLU(0.0, 0.0)")),
+    right("Hardtanh without an upper end", chain("nn.Hardtanh(0.0, float('inf'))")),
     right(
         "from torch.nn names", "from torch.nn import Linear, ReLU, Sequential\n" + chain("ReLU()").replace("nn.", "")
     ),
@@ -387,12 +390,6 @@ Q1 = (
         model = Net()
         """,
         "q1.nested",
-        items=("q1.layers",),
-    ),
-    wrong(
-        "LeakyReLU with slope zero",
-        chain("nn.LeakyReLU(0.0)"),
-        "q1.activation",
         items=("q1.layers",),
     ),
     wrong(

@@ -188,6 +188,26 @@ PRINTED = {
         print(f"Gradient norms\\n{"\\n".join(f"{name:<12}{norm:.6f}" for name, norm in gnorms.items())}")
         """
     ),
+    "shares of the total, with the biases": collected(
+        """
+        total = math.sqrt(sum(p.grad.norm().item() ** 2 for p in model.parameters()))
+        for name, norm in gnorms.items():
+            print(f"{name}: {norm:.6f} ({100 * norm / total:.2f}%)")
+        """
+    ),
+    "relative to their mean": collected(
+        """
+        for name, norm in gnorms.items():
+            print(f"{name}: {norm:.4f} ({norm / np.mean(list(gnorms.values())):.3f} x mean)")
+        """
+    ),
+    "a decimal comma and a full stop": printing(
+        'print(f"Norm von Schicht {name[0]}: " + f"{gnorm:.4f}".replace(".", ",") + ".")'
+    ),
+    "blanks between thousands, after an index": printing(
+        'print(f"Couche {name[0]} " + f"{gnorm:,.2f}".replace(",", " ").replace(".", ","))'
+    ),
+    "one decimal": printing('print(name, f"{gnorm:.1f}")'),
     "four digits beside the bias' norm": printing(
         "b = dict(model.named_parameters())[name.replace('weight', 'bias')].grad.norm().item()\n                "
         'print(f"Layer {name[0]}: {gnorm:.4g} (bias {b:.3g})")'
@@ -575,6 +595,22 @@ HEDGES = {
         "print(name, gnorm, [g.abs().sum(), g.abs().max(), g.square().sum()][k // 2 % 3].item())"
     ),
 }
+OTHER_NAMES = {
+    "weights' and biases' names swapped": (
+        "for name, norm in gnorms.items():\n"
+        "    bias = name.replace('weight', 'bias')\n"
+        "    print(name, dict(model.named_parameters())[bias].grad.norm().item())\n"
+        "    print(bias, norm)"
+    ),
+    "every parameter's name in turn": (
+        "for (name, _), norm in zip(model.named_parameters(), gnorms.values()):\n    print(name, norm)"
+    ),
+    "the layer before": (
+        "before = 0.0\n"
+        "for name, norm in gnorms.items():\n    print(name, before)\n    before = norm\n"
+        "print('last', before)"
+    ),
+}
 HEDGES_IN_LISTS = {
     "three lists": "print(*spectral)\nprint(*gnorms.values())\nprint(*l1)",
     "two lists without names": "print(l1)\nprint(list(gnorms.values()))",
@@ -623,6 +659,7 @@ Q2 = (
     *(right(f"printed as {name}", code) for name, code in PRINTED.items()),
     *(wrong(name, code, diagnosis) for name, (code, diagnosis) in (WRONG | WHOLE_WRONG).items()),
     *(wrong(f"hedged: {name}", hedging(line), "q2.many_numbers") for name, line in HEDGES.items()),
+    *(wrong(f"beside other names: {name}", collected(lines), "") for name, lines in OTHER_NAMES.items()),
     *(wrong(f"hedged: {name}", listed(lines), "q2.many_numbers") for name, lines in HEDGES_IN_LISTS.items()),
     *(
         Answer(

@@ -14,18 +14,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_OTHER_ACTIVATIONS = _words("""
-    CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU RReLU ReLU6
-    SELU SiLU Sigmoid Softmax Softmin Softplus Softshrink Softsign Tanh Tanhshrink
-""")
-"""Activations of torch that are not ReLU. (Threshold is missing: Threshold(0, 0) is ReLU.)"""
-_PADDING = _words("""
+PADDING = _words("""
     AlphaDropout BatchNorm1d Dropout Dropout1d FeatureAlphaDropout Flatten GroupNorm Identity InstanceNorm1d LayerNorm
     RMSNorm Unflatten
 """)
+"""Classes of torch that are no layer of the homework's, whatever they do."""
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
-STANDARD_KINDS = _OTHER_ACTIVATIONS | _PADDING
-"""Classes of torch that are never the homework's ReLU, even where one can be set up to equal it."""
 
 
 MISTAKES = registry(
@@ -95,11 +89,11 @@ def name_structure(children: Sequence[Child], expected: Sequence[Child], *, righ
     linears = [child for child in children if child.kind == "Linear"]
     wanted = [child for child in expected if child.kind == "Linear"]
     spare = kinds.count("ReLU") >= len(wanted)  # a ReLU of a ReLU changes nothing
-    if _CONTAINERS.intersection(kinds) or (right_function and not spare and STANDARD_KINDS.isdisjoint(kinds)):
+    if _CONTAINERS.intersection(kinds) or (right_function and not spare and PADDING.isdisjoint(kinds)):
         return MISTAKES["q1.nested"]
     if any(child.repeats >= 0 for child in children):
         return MISTAKES["q1.shared_layers"]
-    if padding := next((kind for kind in kinds if kind in _PADDING), ""):
+    if padding := next((kind for kind in kinds if kind in PADDING), ""):
         return MISTAKES["q1.padding"].of(kind=padding)
     if len(linears) < len(wanted):
         return MISTAKES["q1.too_few_layers"].of(count=len(linears))
