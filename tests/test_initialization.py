@@ -122,8 +122,11 @@ def test_a_bias_that_is_not_zero_loses_the_draws_and_one_that_is_not_finite_what
 
 
 def test_weights_beyond_float32s_square_are_judged_not_raised(right):
-    networks = tuple(replace(each, weights=each.weights * np.float32(1e37)) for each in right.init.networks)
-    lost = found(around(replace(right.init, networks=networks)))
+    networks, restarted = (
+        tuple(replace(each, weights=each.weights * np.float32(1e37)) for each in samples)
+        for samples in (right.init.networks, right.init.restarted)
+    )
+    lost = found(around(replace(right.init, networks=networks, restarted=restarted)))
     assert set(lost) == {"scale", "gradients", "training"}
 
 
