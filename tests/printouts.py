@@ -33,6 +33,8 @@ HONEST = {
     "shares of the total": ("", "{name} {norm:.4f} {of_total:.4f}", ""),
     "shares of the total with the biases": ("", "{name}: {norm:.6f} ({of_all:.2f}%)", "total {with_biases:.4f}"),
     "relative to the mean": ("", "{name} {norm:.4f} ({of_mean:.2f} x mean)", ""),
+    "three digits beside all": ("", "{name} {norm:.6f} (about {norm:.3g})", ""),
+    "whole numbers beside decimals": ("", "{name} {norm:.0f} {norm:.4f}", ""),
     "one decimal": ("", "{name} {norm:.1f}", ""),
     "relative to the largest": ("", "{name} {norm:.4f} {of_most:.3f}", ""),
     "relative to the first": ("", "{name} {norm:.4f} {of_first:.3f}", ""),

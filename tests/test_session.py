@@ -180,6 +180,11 @@ def test_data_that_the_notebook_never_made_is_lent_for_the_call(peer):
             "open TODO",
         ),
         (["def print_gnorms(model):\n    return model.nothing"], "not reached", "print_gnorms raised AttributeError"),
+        (
+            ["import pandas\ndef print_gnorms(model):\n    print(pandas.DataFrame({'a': [1]}).to_markdown())"],
+            "not reached",
+            "print_gnorms stopped: tabulate is needed, which the grading machine does not have",
+        ),
         (["def print_gnorms(model):\n    gnorm = ?"], "not answered", "open TODO"),
         (["def print_gnorms(model):\n    x = (1"], "not reached", "code cell 1, which defines print_gnorms"),
         (
@@ -210,7 +215,7 @@ def ask_init(peer, networks=4):
     return reply, values
 
 
-def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
+def test_better_init_is_called_on_nan_and_draws_anew_every_time_from_generators_seeded_once(peer):
     function = (
         "def better_init(module):\n    if isinstance(module, nn.Linear):\n"
         "        assert torch.isnan(module.weight).all() or (module.weight.unique() in (1, 7))\n"
@@ -225,6 +230,19 @@ def test_better_init_is_called_on_nan_with_a_fresh_seed_for_every_draw(peer):
     assert not restarted[:, [4, 5, 6, 7, 12]].any()
     _again, (_layers, repeated, _restarted) = ask_init(peer)
     assert np.array_equal(drawn, repeated)
+
+
+def test_a_generator_that_better_init_puts_back_gives_the_same_network_again(peer):
+    function = (
+        "def better_init(module):\n    if isinstance(module, nn.Sequential):\n"
+        "        with torch.random.fork_rng():\n"
+        "            for layer in module:\n"
+        "                if isinstance(layer, nn.Linear):\n"
+        "                    nn.init.normal_(layer.weight)\n                    nn.init.zeros_(layer.bias)"
+    )
+    list(peer.run(SETUP, function))
+    _reply, (_layers, drawn, _restarted) = ask_init(peer)
+    assert np.array_equal(drawn[0], drawn[1])
 
 
 def test_doing_nothing_leaves_nan_and_rescaling_shows_on_networks_that_had_weights(peer):

@@ -35,7 +35,7 @@ from inithw.engine.worker.shell import (
     prepare,
     time_limit,
 )
-from inithw.engine.worker.standins import Usage
+from inithw.engine.worker.standins import Usage, missing_package
 from inithw.engine.worker.statements import NOT_PYTHON, readable
 
 _REQUEST_LIMIT = 64 << 20
@@ -294,7 +294,8 @@ class Session:
                 failure = self.shell.explain(error)
                 if is_open(failure, ""):
                     raise Unavailable("not answered", f"{name} still holds the open TODO") from None
-                raise Unavailable("not reached", f"{name} raised {describe(failure)}", failure) from None
+                how = "stopped:" if missing_package(error) else "raised"
+                raise Unavailable("not reached", f"{name} {how} {describe(failure)}", failure) from None
 
 
 def is_open(failure: Failure, source: str) -> bool:

@@ -186,10 +186,13 @@ def have_common_factor(shown: Sequence[tuple[Printout, FloatArray]]) -> bool:
 
 
 def _factors(besides: Sequence[Sequence[Number]], right: FloatArray) -> Iterator[float]:
-    """By which all norms of a network are multiplied in what stands beside them; not where words say weights."""
+    """By which all norms of a network are multiplied in what stands beside them; not where words say weights.
+
+    A factor of 1 is none: the norms again, in fewer digits.
+    """
     besides = [[number for number in numbers if not number.of_weights] for numbers in besides]
     for factor in (float(value) / right[0] for number in besides[0] for value in number.values):
-        if factor and all(
+        if factor > 0 and abs(factor - 1) >= _SAME_FACTOR and all(
             any(number.shows(factor * norm, _ABOUT) for number in numbers)
             for numbers, norm in zip(besides, right, strict=True)
         ):
