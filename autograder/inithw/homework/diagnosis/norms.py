@@ -192,9 +192,13 @@ def _factors(besides: Sequence[Sequence[Number]], right: FloatArray) -> Iterator
     """
     besides = [[number for number in numbers if not number.of_weights] for numbers in besides]
     for factor in (float(value) / right[0] for number in besides[0] for value in number.values):
-        if factor > 0 and abs(factor - 1) >= _SAME_FACTOR and all(
-            any(number.shows(factor * norm, _ABOUT) for number in numbers)
-            for numbers, norm in zip(besides, right, strict=True)
+        if (
+            factor > 0
+            and abs(factor - 1) >= _SAME_FACTOR
+            and all(
+                any(number.shows(factor * norm, _ABOUT) for number in numbers)
+                for numbers, norm in zip(besides, right, strict=True)
+            )
         ):
             yield factor
 
