@@ -447,10 +447,11 @@ NOT_INDEPENDENT = {
     ),
     "column sizes with random signs": f"torch.randn(1, fan_in) * {SIGNS.format('(fan_out, fan_in)')}",
 }
+PAIRS = "(lambda w: torch.cat([w[: len(w) // 3], w[: len(w) // 3], w[len(w) // 3 * 2 :]]))"
 HIDDEN = "{} if fan_in == fan_out else " + NORMAL
 NUMBERS_AGAIN = {
-    "six pairs of equal rows": HIDDEN.format(f"(lambda w: torch.cat([w[:6], w[:6], w[12:]]))({NORMAL})"),
-    "six pairs of equal columns": HIDDEN.format(f"(lambda w: torch.cat([w[:, :6], w[:, :6], w[:, 12:]], 1))({NORMAL})"),
+    "a third of the rows twice": HIDDEN.format(f"{PAIRS}({NORMAL})"),
+    "a third of the columns twice": HIDDEN.format(f"{PAIRS}({NORMAL}).T"),
     "four rows, each time in another order with other signs": HIDDEN.format(
         "torch.stack([r[torch.randperm(fan_in)] for r in torch.randn(4, fan_in).repeat(fan_out // 4 + 1, 1)[:fan_out]])"
         f" * {SIGNS.format('(fan_out, fan_in)')}"
@@ -529,7 +530,7 @@ FIXED_SIZES = {
     "in the first and the last layer, twenty in turn": (
         "(setattr(better_init, 'calls', getattr(better_init, 'calls', 0) + 1), torch.randn(fan_out, fan_in, "
         "generator=torch.Generator().manual_seed(better_init.calls % 20)))[1] "
-        f"if {{fan_in, fan_out}} == {{1, 20}} else {NORMAL}"
+        f"if 1 in (fan_in, fan_out) else {NORMAL}"
     ),
     "with random signs, rolled": (
         f"{FIXED}.roll(int(torch.randint(0, fan_in, ())), 1) * {SIGNS.format('(fan_out, fan_in)')}"
