@@ -128,7 +128,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
     Q2: (
         Mutant(NORMS, "shown[-1][1]) or hedges(", "shown[-1][1]) and hedges("),
         Mutant(NORMS, "shown[-1][1]) or hedges(printout, task.network, matrices)", "shown[-1][1])"),
-        Mutant(NORMS, "if have_common_factor(shown):", "if False:"),
+        Mutant(NORMS, "if have_common_factor(shown) and", "if False and"),
         Mutant(DIAGNOSIS, "_APART = (2 * LARGEST_ERROR, 0.02)", "_APART = (2 * LARGEST_ERROR,)"),
         Mutant(DIAGNOSIS, "in_order) == len(apart) >= 2:", "in_order) == -1:"),
         Mutant(DIAGNOSIS, "together >= 3 and 2 * together > len(right)", "False"),

@@ -178,6 +178,21 @@ def test_no_honest_form_is_lost_and_every_hedge_is_caught_whatever_the_challenge
     assert not wrong_verdicts(range(1_000_000, 1_000_005))
 
 
+def test_shares_of_totals_that_are_nearly_the_same_in_three_networks_are_no_factor():
+    factor = {"q2.norms": lambda k: 0.1 + k / 3000, "q2.general": lambda k: 0.2 + k / 10}
+    texts = [
+        "\n".join(
+            f"{2 * layer}.weight {norm:.4f} {factor[task.item](k) * norm / 1000:.4f}"
+            for layer, norm in enumerate(float(gradient.norm()) for gradient in torch_gradients(task)[0])
+        )
+        for k, task in enumerate(CHALLENGE.norms)
+    ]
+    check_norms(evidence(*texts))
+    check_general(evidence(*texts))
+    found = lost(check_norms, evidence(*texts[:3], *[CRASHED] * 3))
+    assert found.diagnosis == "q2.many_numbers"
+
+
 @pytest.mark.slow
 def test_under_every_key_a_loss_and_a_total_are_no_hedge_and_spectral_norms_in_three_digits_are_one():
     for key in range(100):
