@@ -143,6 +143,7 @@ PRINTED = {
     "all in one line": printing('print(f"{gnorm:.5f}", end="  ")'),
     "name and number on two lines": printing('print(name)\n                print("   ", gnorm)'),
     "a separator line after each": printing('print(name, gnorm)\n                print("-" * 30)'),
+    "the number first, all in one line": printing('print(f"{gnorm:.6f} {name}", end="   ")'),
     "the weight's own norm too": printing("print(name, 'weight', param.norm().item(), 'gradient', gnorm)"),
     "in colour": printing('print(f"\\033[1m{name}\\033[0m \\033[32m{gnorm:.6f}\\033[0m")'),
     "sys.stdout.write": printing('sys.stdout.write(f"{name} {gnorm:.6f}\\n")'),
