@@ -45,7 +45,7 @@ single-seed: mutants ## how the usual single-seed test would judge the labelled 
 keys: setup ## grade the labelled answers under 20 keys: no verdict may change (about an hour)
 	@$(BIN)/python -m tests.keys --keys 20
 
-printouts: setup ## print norms in many forms under 1,000 challenges: chance may decide nothing (about 10 minutes)
+printouts: setup ## print norms in many forms under 1,000 challenges: chance may decide nothing (about 20 minutes)
 	@$(BIN)/python -m tests.printouts
 
 lint: setup
