@@ -126,8 +126,8 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         ),
     ),
     Q2: (
-        Mutant(NORMS, "shown[-1][1]) or hedges(", "shown[-1][1]) and hedges("),
-        Mutant(NORMS, "shown[-1][1]) or hedges(printout, task.network, matrices)", "shown[-1][1])"),
+        Mutant(NORMS, "shows(right) or hedges(", "shows(right) and hedges("),
+        Mutant(NORMS, "shows(right) or hedges(printout, task.network, matrices)", "shows(right)"),
         Mutant(NORMS, "if have_common_factor(shown) and", "if False and"),
         Mutant(DIAGNOSIS, "_APART = (2 * LARGEST_ERROR, 0.02)", "_APART = (2 * LARGEST_ERROR,)"),
         Mutant(DIAGNOSIS, "in_order) == len(apart) >= 2:", "in_order) == -1:"),
@@ -174,7 +174,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(PRINTOUT, "if ended or marks or any(map(str.isalpha, said_of_it)):", "if True:"),
         Mutant(PRINTOUT, ", (self.all_named, self.all_ordered)", ","),
         Mutant(PRINTOUT, 'number.beside in ("", f"{2 * layer}.weight") and', ""),
-        Mutant(PRINTOUT, "if marks and not begun:", "if marks:"),
+        Mutant(PRINTOUT, "if marks and (first or beside):", "if marks:"),
         Mutant(PRINTOUT, "if all(layer in beside for layer, beside in enumerate(shown)):", "if any(shown):"),
         Mutant(PRINTOUT, "10.0 ** min(exponent, last)", "10.0**exponent"),
         Mutant(PRINTOUT, 'if len(parts) == 2 and "," in number', "if False"),
@@ -209,7 +209,7 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant("homework/challenge.py", "_HOMEWORKS = 3", "_HOMEWORKS = 0", ("q2 the mean", "q2 the L1 norm")),
     ),
     DRAWS: (
-        Mutant(INITIALIZATION, "very_values_kept(started, old)) > 0.5", "[0]) > 0.5"),
+        Mutant(INITIALIZATION, "very_values_kept(started, old)) > _SAME", "[0]) > _SAME"),
         Mutant(
             INITIALIZATION,
             '_lost(seen, "draw_correlation") or _lost(seen, "novelty")',

@@ -22,6 +22,8 @@ from inithw.homework.checks import check_general, check_norms
 from inithw.homework.records import Challenge, Evidence, NormsTask
 from rich.progress import track
 
+from tests.autograd import differentiated
+
 Fields = tuple[dict[str, Any], list[dict[str, Any]]]
 
 HONEST = {
@@ -71,17 +73,7 @@ HEDGES = {
 
 def fields(task: NormsTask, random: np.random.Generator) -> Fields:
     """What a form may print about a network, and about each of its layers, as torch computes it in float32."""
-    parts = [
-        torch.from_numpy(part).requires_grad_()
-        for layer in zip(task.network.weights, task.network.biases, strict=True)
-        for part in layer
-    ]
-    weights, biases = parts[::2], parts[1::2]
-    hidden = torch.from_numpy(task.x).float().unsqueeze(-1)
-    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        hidden = torch.nn.functional.linear(hidden if number == 0 else hidden.relu(), weight, bias)
-    loss = torch.nn.functional.mse_loss(hidden.view(-1), torch.from_numpy(task.y).float())
-    loss.backward()
+    weights, biases, loss = differentiated(task, torch.float32)
     gradients = [weight.grad for weight in weights]
     norms = np.array([gradient.norm().item() for gradient in gradients])
     total, elapsed = math.sqrt(np.square(norms).sum()), 0.01 * random.random()

@@ -1,7 +1,6 @@
 """A challenge is repeatable, unpredictable without the key, and tells right answers from wrong ones."""
 
 import hashlib
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +13,8 @@ from inithw.homework.reference import norms
 from inithw.homework.reference.data import TRAIN_X
 from inithw.homework.reference.network import gradients
 from inithw.homework.reference.norms import frobenius
+
+from tests.autograd import differentiated
 
 
 def draw(key=b"key", digest="0" * 64, name="s"):
@@ -43,25 +44,10 @@ def test_another_key_or_other_code_changes_every_part():
         assert first.judge_seed != other.judge_seed
 
 
-def torch_norms(task):
-    """Gradients by autograd in float32, as a student computes them."""
-    widths = [task.network.weights[0].shape[1], *(len(bias) for bias in task.network.biases)]
-    layers = []
-    for k, (fan_in, fan_out) in enumerate(pairwise(widths)):
-        layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-        with torch.no_grad():
-            layers[-2].weight.copy_(torch.from_numpy(task.network.weights[k]))
-            layers[-2].bias.copy_(torch.from_numpy(task.network.biases[k]))
-    network = torch.nn.Sequential(*layers[:-1])
-    outputs = network(torch.from_numpy(task.x).float().unsqueeze(-1)).view(-1)
-    torch.nn.functional.mse_loss(outputs, torch.from_numpy(task.y).float()).backward()
-    return [p.grad for name, p in network.named_parameters() if name.endswith("weight")]
-
-
 @pytest.mark.parametrize("key", [b"a", b"b", b"c", b"d", b"e"])
 def test_in_float32_the_norms_come_out_to_four_digits_and_wrong_ones_clearly_differ(key):
     for task in draw(key).norms:
-        matrices = torch_norms(task)
+        matrices = [weight.grad for weight in differentiated(task, torch.float32)[0]]  # as a student computes them
         norms = np.array([float(g.norm()) for g in matrices])
         right = frobenius(gradients(task.network, task.x, task.y))
         np.testing.assert_allclose(norms, right, rtol=1e-4)

@@ -6,11 +6,11 @@ import torch
 from inithw.homework.drawing import in_pairs, normal, orthogonal, shuffled_grid, truncated, uniform
 from inithw.homework.reference.copies import (
     drawn_before,
-    kept_direction,
     numbers_again,
     repeats,
     very_values_kept,
 )
+from inithw.homework.reference.initialization import kept_direction
 
 
 @pytest.mark.parametrize("draw", [normal, uniform, truncated, orthogonal, in_pairs, shuffled_grid])

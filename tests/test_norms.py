@@ -12,6 +12,7 @@ from inithw.homework.printout import read_printout
 from inithw.homework.records import Evidence
 from inithw.homework.reference.network import gradients
 
+from tests.autograd import differentiated
 from tests.printouts import wrong_verdicts
 
 CHALLENGE = draw_challenge(b"key", Submission("s", (), "digest"))
@@ -20,13 +21,8 @@ CRASHED = Unavailable("not reached", "print_gnorms raised IndexError: index 4 is
 
 
 def torch_gradients(task):
-    """The oracle: the network in torch, float64, differentiated by autograd; weight and bias gradients in turn."""
-    weights = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.weights]
-    biases = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in task.network.biases]
-    hidden = torch.tensor(task.x).double().unsqueeze(1)
-    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        hidden = torch.nn.functional.linear(hidden if k == 0 else torch.relu(hidden), weight, bias)
-    torch.nn.functional.mse_loss(hidden.squeeze(1), torch.tensor(task.y).double()).backward()
+    """By the oracle in float64: of the weights, then of the biases."""
+    weights, biases, _loss = differentiated(task)
     return [weight.grad for weight in weights], [bias.grad for bias in biases]
 
 

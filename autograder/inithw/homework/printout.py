@@ -211,6 +211,10 @@ def _marked(name: re.Match[str]) -> str:
     return f" {name[1].translate(_MARKS)}{_WEIGHT if name[2] == 'weight' else _BIAS} "
 
 
+def _unmarked(number: str, kind: str) -> str:
+    return f"{number.translate(_DIGITS)}.{'weight' if kind == _WEIGHT else 'bias'}"
+
+
 def _in_ascii(letter: re.Match[str]) -> str:
     """Digits, signs and separators of other scripts as Python writes them; all else as it is."""
     digit = unicodedata.decimal(letter[0], None)
@@ -268,18 +272,16 @@ def _answers(text: str, whole: bool = False) -> Iterator[Number]:
     """
     fewest = _WHOLE_DIGITS if whole else SIGNIFICANT_DIGITS
     integers = not any(_is_decimal(match[0]) for match in _NUMBER.finditer(text))
-    said, of_weights, beside, begun = 0, False, "", False
+    said, of_weights, beside = 0, False, ""
     for match in _NUMBER.finditer(text):
         if integers or _is_decimal(match[0]) or sum(map(str.isdigit, match[0])) >= fewest:
             _lines, ended, before = text[said : match.start()].rpartition("\n")
-            said = match.end()
-            if ended:
-                beside, begun = "", False
+            first, said = bool(ended) or not said, match.end()
             marks = _MARK.findall(before)
-            if marks and not begun:
-                number, kind = marks[-1]
-                beside = f"{number.translate(_DIGITS)}.{'weight' if kind == _WEIGHT else 'bias'}"
-            begun = not beside  # the line does not begin with a name: names may stand behind their numbers
+            if first:
+                beside = ""
+            if marks and (first or beside):  # on a line that begins with a number, names may stand behind theirs
+                beside = _unmarked(*marks[-1])
             said_of_it = before[-_MOST_SAID:]
             if ended or marks or any(map(str.isalpha, said_of_it)):  # else it goes on with a list
                 of_weights = _WEIGHTS.search(said_of_it) is not None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 _STRING = re.compile(r"(?<!\w)([bru]|f|fr|rf|br|rb)?(\"\"\"|'''|\"|')", re.IGNORECASE)
 _TOKEN = re.compile(r"#[^\n]*|\s+|\w+|.", re.DOTALL)
@@ -18,6 +20,7 @@ _PLAIN_END = {
 }
 _NAMED_LETTER = re.compile(r"\\N\{[^{}]*\}")
 _SHOWS_ITSELF = re.compile(r"(?<![=!<>])=\s*\Z")  # f"{x = }"
+_BRACES = {"{{": "{", "}}": "}"}
 _CONVERSIONS = {"r": "repr", "s": "str", "a": "ascii"}
 
 
@@ -179,19 +182,13 @@ class _Reader:
         if "f" not in prefix:
             self._skip_plain(string)
             return _codes(ast.literal_eval(self.source[begin : self.at]))
-        pieces: list[str] = []
-        text = ""
-        for part in [*self._parts(string), None]:
-            if isinstance(part, str):
-                text += part
-                continue
-            if text:
-                written = f"{prefix.replace('f', '')}{quote}{text.replace('{{', '{').replace('}}', '}')}{quote}"
-                pieces.append(_codes(ast.literal_eval(written)))
-                text = ""
-            if part is not None:
-                pieces.append(_formatted(part))
-        return f"str().join(({''.join(piece + ',' for piece in pieces)}))"
+        plain, pieces = prefix.replace("f", ""), []
+        for _kind, run in groupby(self._parts(string), key=type):
+            parts = list(run)
+            text = "".join(_BRACES.get(part, part) for part in parts if isinstance(part, str))
+            pieces += [_codes(ast.literal_eval(f"{plain}{quote}{text}{quote}"))] if text else []
+            pieces += [_formatted(part) for part in parts if isinstance(part, _Field)]
+        return _concatenated(pieces)
 
 
 def _in_braces(part: str | _Field) -> str:
@@ -208,8 +205,12 @@ def _formatted(field: _Field) -> str:
     value = f"{_CONVERSIONS[field.conversion]}({field.expression})" if field.conversion else f"({field.expression})"
     if not field.spec:
         return f"format({value})"
-    spec = ",".join(_codes(part) if isinstance(part, str) else _formatted(part) for part in field.spec)
-    return f"format({value},str().join(({spec},)))"
+    spec = _concatenated(_codes(part) if isinstance(part, str) else _formatted(part) for part in field.spec)
+    return f"format({value},{spec})"
+
+
+def _concatenated(pieces: Iterable[str]) -> str:
+    return f"str().join(({''.join(f'{piece},' for piece in pieces)}))"
 
 
 def _joined(strings: list[str]) -> list[str]:

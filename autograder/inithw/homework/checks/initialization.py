@@ -23,7 +23,8 @@ from inithw.homework.diagnosis.initialization import (
     name_scale,
 )
 from inithw.homework.records import Evidence, InitEvidence, Network, WeightSample
-from inithw.homework.reference.copies import drawn_before, kept_direction, numbers_again, repeats, very_values_kept
+from inithw.homework.reference.copies import drawn_before, numbers_again, repeats, very_values_kept
+from inithw.homework.reference.initialization import kept_direction
 from inithw.homework.reference.training import train
 from inithw.homework.statistics import WITHIN_A_MATRIX, Measured
 from inithw.homework.thresholds import thresholds
@@ -111,7 +112,7 @@ def _check_old_weights(init: InitEvidence, seen: Measured, start: Network) -> No
         raise Lost.because(f"{found}; {expected}", mistake)
     for sample, fresh, old in zip(init.restarted, init.networks, start.weights, strict=True):
         started = sample.weights[STARTED]
-        if np.median(very_values_kept(started, old)) > 0.5:
+        if np.median(very_values_kept(started, old)) > _SAME:
             raise Lost.because(f"the weights {_where(sample)} were, in some order, those before; {expected}", mistake)
         if kept_direction(started, old) > _SAME:
             raise Lost.because(f"the weights {_where(sample)} resembled those before; {expected}", mistake)

@@ -45,9 +45,10 @@ def _check(evidence: Evidence, item: str) -> None:
     shown: list[tuple[Printout, FloatArray]] = []
     for task, printout in asked:
         matrices = right_gradients(task, printout, own)
-        shown.append((printout, frobenius(matrices)))
-        if not printout.shows(shown[-1][1]) or hedges(printout, task.network, matrices):
-            raise _lost(task, *shown[-1], asked, own)
+        right = frobenius(matrices)
+        if not printout.shows(right) or hedges(printout, task.network, matrices):
+            raise _lost(task, printout, right, asked, own)
+        shown.append((printout, right))
     # Three networks may have nearly the same total by chance: those of the other item have another.
     if have_common_factor(shown) and have_common_factor([*shown, *_shown_besides(evidence, item)]):
         raise _lost(asked[0][0], *shown[0], asked, own)

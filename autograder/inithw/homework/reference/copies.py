@@ -27,20 +27,6 @@ def very_values_kept(new: FloatArray, old: FloatArray) -> FloatArray:
     return np.asarray(np.isin(np.abs(new), np.abs(old)).mean(axis=(1, 2)))
 
 
-def kept_direction(new: FloatArray, old: FloatArray) -> float:
-    """Cosine between a layer's new weights and its old ones: the mean over networks, without its sign.
-
-    Args:
-        new: Shape (networks, fan_out, fan_in).
-        old: Shape (fan_out, fan_in).
-    """
-    with np.errstate(all="ignore"):
-        cosines = np.sum(new * old, axis=(1, 2), dtype=np.float64) / (
-            np.linalg.norm(new.astype(np.float64), axis=(1, 2)) * np.linalg.norm(old.astype(np.float64))
-        )
-    return float(abs(np.nan_to_num(cosines).mean()))
-
-
 def numbers_again(hidden: FloatArray) -> tuple[float, float]:
     """Which share of a hidden layer's weights are, up to sign, order and scale, those of another layer.
 
@@ -65,7 +51,11 @@ def numbers_again(hidden: FloatArray) -> tuple[float, float]:
 
 
 def _share(values: FloatArray, sizes: FloatArray, others: FloatArray) -> float:
-    share = float(np.isin(sizes, others).mean())
+    return _unless_regular(float(np.isin(sizes, others).mean()), values)
+
+
+def _unless_regular(share: float, values: FloatArray) -> float:
+    """A share of numbers that come again; none where they are regular, which takes its time to find out."""
     return 0.0 if share > 0.5 and _is_regular(values) else share
 
 
@@ -95,10 +85,11 @@ def repeats(hidden: FloatArray) -> tuple[float, float]:
 
 def _repeated_numbers(weights: FloatArray) -> float:
     values = np.sort(weights[weights != 0])
+    if not len(values):
+        return 0.0
     again = np.zeros(len(values) + 1, dtype=bool)
     again[1:-1] = values[1:] == values[:-1]
-    share = float((again[1:] | again[:-1]).mean()) if len(values) else 0.0
-    return 0.0 if share > 0.5 and _is_regular(values / np.abs(values).max()) else share
+    return _unless_regular(float((again[1:] | again[:-1]).mean()), values / np.abs(values).max())
 
 
 def _repeated_rows(weights: FloatArray) -> int:

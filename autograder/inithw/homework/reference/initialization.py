@@ -238,14 +238,25 @@ def remains(new: Sequence[FloatArray], old: Sequence[FloatArray]) -> FloatArray:
         new: Weights of each layer, shape (networks, fan_out, fan_in).
         old: The same before.
     """
+    return np.asarray(np.abs(np.mean([_cosines(*layer) for layer in zip(new, old, strict=True)], axis=0)))
+
+
+def kept_direction(new: FloatArray, old: FloatArray) -> float:
+    """Cosine between a layer's new weights and its old ones: the mean over networks, without its sign.
+
+    Args:
+        new: Shape (networks, fan_out, fan_in).
+        old: Shape (fan_out, fan_in).
+    """
+    return float(abs(np.nan_to_num(_cosines(new, old[None])).mean()))
+
+
+def _cosines(some: FloatArray, others: FloatArray) -> FloatArray:
+    """Between matrices, each seen as one long vector, shape (networks,)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        pairs = [[_unit(side) for side in layer] for layer in zip(new, old, strict=True)]
-        return np.abs(sum(np.sum(a * b, axis=(1, 2)) for a, b in pairs)) / len(pairs)
-
-
-def _unit(matrices: FloatArray) -> FloatArray:
-    matrices = matrices.astype(np.float64)
-    return matrices / np.linalg.norm(matrices, axis=(1, 2), keepdims=True)
+        a, b = (of.astype(np.float64) for of in (some, others))
+        units = (of / np.linalg.norm(of, axis=(1, 2), keepdims=True) for of in (a, b))
+        return np.asarray(np.sum(np.multiply(*units), axis=(1, 2)))
 
 
 # ---------------------------------------------------------------- scale
