@@ -13,6 +13,8 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MPLBACKEND := Agg
+# Compiled files are kept: the tests start Python some hundred times.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup grade browser test coverage quick verify demo dist bench bench-report bench-gradescope bench-notebook bench-attacks bench-walls attacks fuzz otter-corpus mutants single-seed keys printouts faults lint clean release docs terms
 help: ## list the targets

@@ -1,7 +1,10 @@
-"""What tests share: one sandbox for all, and the evidence of the submission under test."""
+"""What tests share: one sandbox for all, the command line in this process, and the evidence of what is under test."""
 
+import contextlib
+import functools
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -10,6 +13,8 @@ import pytest
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+from inithw import cli
+from inithw.cli import classes, grade
 from inithw.engine.execution import execute
 from inithw.engine.records import Limits
 from inithw.engine.sandbox import Sandbox
@@ -17,6 +22,7 @@ from inithw.engine.settings import find_config, load_settings
 from inithw.engine.submission import NotGradable
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.definition import HOMEWORK
+from inithw.release import verification
 
 from tests.parts import read_submission, without_coverage
 
@@ -41,9 +47,41 @@ def root():
 
 
 @pytest.fixture(scope="session")
-def sandbox():
-    with Sandbox(HOMEWORK.worker, jobs=4) as sandbox:
-        yield sandbox
+def preloaded():
+    """Gives the sandbox of a homework's worker, opened once: to load what notebooks import takes longer than a test."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda worker: stack.enter_context(Sandbox(worker, jobs=4)))
+
+
+@pytest.fixture(scope="session")
+def sandbox(preloaded):
+    return preloaded(HOMEWORK.worker)
+
+
+@pytest.fixture
+def doors(monkeypatch, preloaded):
+    """In this process, every door grades in the sandbox that is open for all tests."""
+    for door in (grade, classes, verification):
+        monkeypatch.setattr(door, "Sandbox", lambda worker, *_, **__: contextlib.nullcontext(preloaded(worker)))
+
+
+@pytest.fixture
+def inithw(monkeypatch, capsys, tmp_path, doors):
+    """Runs the command line in this process, in a folder of the test's own: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["inithw", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return code, told.out, told.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ _OF_THE_PROJECT = (
     *("assignment", "autograder", "docs", "solutions", "tests"),
     *("constraints.txt", "CHANGELOG.md", "otter_config.json", "pyproject.toml", "LICENSE", "README.md"),
 )
-_LEFT_BY_RUNS = ("__pycache__", ".ipynb_checkpoints", ".calibration", "inithw.key")
+_LEFT_BY_RUNS = (".ipynb_checkpoints", ".calibration", "inithw.key")  # but compiled files are of use
 
 
 def project_copy(folder: Path) -> Path:

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from inithw.engine import Grader, Limits, Sandbox, grade_all, judge, load_evidence, save_evidence
+from inithw.engine import Grader, Limits, grade_all, judge, load_evidence, save_evidence
 from inithw.engine.report.gradescope import to_results
 from inithw.engine.report.json_line import to_json
 
@@ -48,7 +48,7 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
+def outcomes(tmp_path_factory, preloaded):
     folder = tmp_path_factory.mktemp("class")
     paths = []
     for name, (bodies, _points) in ANSWERS.items():
@@ -58,9 +58,8 @@ def outcomes(tmp_path_factory):
         paths.append(folder / f"{name}.py")
         paths[-1].write_text(textwrap.dedent(text))
     found = {}
-    with Sandbox(HOMEWORK.worker, jobs=2) as sandbox:
-        grader = Grader(HOMEWORK, sandbox, b"key", Limits(question_seconds=10))
-        list(grade_all(grader, paths, jobs=2, on_done=lambda path, outcome: found.update({path.stem: outcome})))
+    grader = Grader(HOMEWORK, preloaded(HOMEWORK.worker), b"key", Limits(question_seconds=1))
+    list(grade_all(grader, paths, jobs=2, on_done=lambda path, outcome: found.update({path.stem: outcome})))
     return found
 
 

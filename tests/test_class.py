@@ -6,13 +6,11 @@ import json
 import os
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from inithw import cli
 from inithw.cli import shared
 from inithw.engine.course import folder as class_folder
 from inithw.engine.course.cells import Sheet
@@ -33,24 +31,10 @@ pytestmark = [pytest.mark.slow, unless_closed]
 
 
 @pytest.fixture
-def inithw(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
+def inithw(inithw, monkeypatch):
+    """The command line, with the other homework and three jobs."""
     monkeypatch.setattr(shared, "the_homework", lambda: HOMEWORK)
-
-    def run(*arguments):
-        more = ["--jobs", "3"] if arguments[0] in ("grade", "rescore") else []
-        monkeypatch.setattr(sys, "argv", ["inithw", *map(str, arguments), *more])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return code, told.out, told.err
-
-    return run
+    return lambda *arguments: inithw(*arguments, *(["--jobs", "3"] if arguments[0] in ("grade", "rescore") else []))
 
 
 @pytest.fixture

@@ -144,13 +144,14 @@ def test_without_arguments_the_commands_are_listed(tmp_path):
         assert command in done.stdout + done.stderr
 
 
-def test_a_table_of_few_shows_items_and_of_many_shows_a_line_each(graded):
+def test_a_table_of_few_shows_items_and_of_many_shows_a_line_each(graded, inithw, monkeypatch):
     folder, names, _done = graded
-    few = run("grade", "anna.ipynb", "empty.ipynb", cwd=folder).stdout
+    monkeypatch.chdir(folder)
+    _, few, _ = inithw("grade", "anna.ipynb", "empty.ipynb")
     assert f"anna.ipynb: {sum(POINTS.values()):g} of {sum(POINTS.values()):g} points" in few
     assert "q3.training" in few
     assert "empty.ipynb is empty" in few
-    many = run("grade", *names, cwd=folder).stdout
+    _, many, _ = inithw("grade", *names)
     assert "5 submissions" in many
     assert "all items not answered" in many
     assert "items, over 3 graded submissions" in many
@@ -312,21 +313,23 @@ def handed_in(root, tmp_path):
         ("inner", "../homework.ipynb"),
     ],
 )
-def test_the_configuration_and_the_key_in_a_submission_are_not_used(handed_in, where, path):
+def test_the_configuration_and_the_key_in_a_submission_are_not_used(handed_in, where, path, inithw, monkeypatch):
     (handed_in / "inner").mkdir()
-    done = run("grade", path, "--json", "--out", handed_in.parent / "out", cwd=handed_in / where)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(handed_in / where)
+    code, _, errors = inithw("grade", path, "--json", "--out", handed_in.parent / "out")
+    assert code == 0, errors
     (results,) = (handed_in.parent / "out").glob("*.results.json")
     assert sum(test["max_score"] for test in json.loads(results.read_text())["tests"]) == sum(POINTS.values())
     assert "100" not in results.read_text()
-    assert "Configuration: none found, defaults; the public key" in done.stderr
+    assert "Configuration: none found, defaults; the public key" in errors
 
 
-def test_a_configuration_that_is_named_is_used_and_said(handed_in, tmp_path):
+def test_a_configuration_that_is_named_is_used_and_said(handed_in, tmp_path, inithw, monkeypatch):
     config = tmp_path / "ours.json"
     config.write_text(json.dumps(HUNDRED))
-    done = run("grade", ".", "--config", config, "--out", tmp_path / "out", cwd=handed_in)
-    assert f"Configuration: {config}" in done.stderr
+    monkeypatch.chdir(handed_in)
+    _, _, errors = inithw("grade", ".", "--config", config, "--out", tmp_path / "out")
+    assert f"Configuration: {config}" in errors
     (results,) = (tmp_path / "out").glob("*.results.json")
     assert "100" in results.read_text()
 

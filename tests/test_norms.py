@@ -170,6 +170,7 @@ def test_numbers_that_look_by_chance_like_different_wrong_norms_or_like_multiple
     assert not hedges(read_printout(text, 2), shallow.network, matrices)
 
 
+@pytest.mark.slow
 def test_no_honest_form_is_lost_and_every_hedge_is_caught_whatever_the_challenge():
     assert not wrong_verdicts(range(1_000_000, 1_000_005))
 

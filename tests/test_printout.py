@@ -250,6 +250,7 @@ def test_what_is_no_finite_number_shows_nothing(number):
     assert not read_printout("\n".join(f"{name} {number}" for name in NAMES), 5).shows(NORMS)
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_digits_is_read_in_linear_time():
     for text in ("1" * 10**6, "1." * 500_000, "1,234" * 200_000, "0.weight " * 110_000, "e" * 10**6, "1e" * 500_000):
         assert not read_printout(text, 5).shows(NORMS)

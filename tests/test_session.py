@@ -1,14 +1,13 @@
 """The worker's side of the dialogue, without walls: what it sends for each question, and when it cannot."""
 
 import contextlib
+import importlib
 import os
 import socket
 import time
 import warnings
 
-import matplotlib.pyplot  # noqa: F401  loaded once, not in each process that is forked
 import numpy as np
-import otter  # noqa: F401
 import pytest
 import torch
 from inithw.engine import wire
@@ -17,6 +16,9 @@ from inithw.engine.worker.shell import GradingShell
 from inithw.homework.worker import answers
 from inithw.homework.worker.answers import build
 from torch import nn
+
+for name in ("matplotlib.pyplot", "otter", "IPython.core.debugger", "IPython.terminal.embed", "tqdm.notebook"):
+    importlib.import_module(name)  # once, as in the worker, not in each process that is forked
 
 WIDTHS = [1, 20, 20, 20, 20, 1]
 SETUP = "import numpy as np, torch, torch.nn as nn\ntrain_x, train_y = np.linspace(-1, 1, 1500), np.ones(1500)\n"

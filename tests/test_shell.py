@@ -1,6 +1,7 @@
 """Cells run as in a notebook, and what a grading machine has not got costs none of the answers around it."""
 
 import contextlib
+import importlib
 import os
 import pickle
 import re
@@ -8,10 +9,11 @@ import sys
 import time
 import warnings
 
-import matplotlib.pyplot  # noqa: F401  loaded once, not in each process that is forked
-import otter  # noqa: F401
 import pytest
 from inithw.engine.worker.shell import GradingShell, describe, prepare, time_limit
+
+for name in ("matplotlib.pyplot", "otter", "IPython.core.debugger", "IPython.terminal.embed", "tqdm.notebook"):
+    importlib.import_module(name)  # once, as in the worker, not in each process that is forked
 
 
 def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:

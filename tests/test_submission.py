@@ -1139,6 +1139,7 @@ print(int(peak.split()[1]) >> 10)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
 @pytest.mark.parametrize("kind", LARGE)
 def test_reading_a_small_zip_with_a_large_notebook_leaves_memory_in_the_smallest_container(kind, tmp_path, root):

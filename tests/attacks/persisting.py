@@ -176,8 +176,8 @@ PERSISTING = (
         os.makedirs("a/b/c"); open("a/b/c/\\udcff\\n", "w").close()
         os.mkdir("closed", 0o300); os.mkdir("closed/inside", 0o000); os.mkdir("none", 0)
         import posix
-        for n in range(3000):
-            os.mkdir("d"); posix.chdir("d")
+        for n in range(1200):  # more than a path has letters, and than Python's recursion goes down
+            os.mkdir("deep"); posix.chdir("deep")
         """,
         telling=True,
     ),

@@ -69,9 +69,9 @@ SPECIAL_CASING = (
         "",
         q3="""
         global kept
-        kept = globals().get("kept", nn.init.kaiming_normal_(torch.empty(2000, 2000)))
+        kept = globals().get("kept", nn.init.kaiming_normal_(torch.empty(200, 200)))
         fan_out, fan_in = module.weight.shape
-        module.weight.data = kept[:fan_out, :fan_in].clone() * (2000 / fan_in) ** 0.5""",
+        module.weight.data = kept[:fan_out, :fan_in].clone() * (200 / fan_in) ** 0.5""",
         earns=frozenset({"q3.scale"}),
     ),
     Attack(
