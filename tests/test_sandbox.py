@@ -265,7 +265,7 @@ class Watched(Worker):
         return super()._walls() | {"disk": "down: as in a container"}
 
 
-def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(monkeypatch, tmp_path):
+def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(sandbox, monkeypatch, tmp_path):
     looked = set()
 
     def free_bytes(folder):
@@ -275,16 +275,15 @@ def test_when_the_disk_gets_full_nobody_is_to_blame_and_the_disk_is_named(monkey
     monkeypatch.setattr(execution, "Worker", Watched)
     monkeypatch.setattr(sandboxes, "_free_bytes", free_bytes)
     (tmp_path / "homework.py").write_text("import time\ntime.sleep(10 ** 6)")
-    with Sandbox(HOMEWORK.worker) as sandbox:
-        record = grader(sandbox, limits=LONG).grade(tmp_path / "homework.py").grade
+    record = grader(sandbox, limits=LONG).grade(tmp_path / "homework.py").grade
     assert record.status == "infrastructure_error"
     assert "is full: 10 MB are free" in record.message
     assert len(looked) == 3
 
 
-def test_a_worker_that_ends_between_two_looks_is_looked_at_in_vain(monkeypatch):
+def test_a_worker_that_ends_between_two_looks_is_looked_at_in_vain(sandbox, monkeypatch):
     monkeypatch.setattr(Worker, "_watch", lambda _self: None)
-    with Sandbox(HOMEWORK.worker) as sandbox, Worker(sandbox, LONG) as worker:
+    with Worker(sandbox, LONG) as worker:
         (worker.scratch / "file").touch()
         sandbox.end(worker.pid, worker._slot.uid, wait=False)
         monkeypatch.setattr(Path, "is_dir", lambda _self: True)  # as it was a moment ago
@@ -292,9 +291,9 @@ def test_a_worker_that_ends_between_two_looks_is_looked_at_in_vain(monkeypatch):
         assert not worker._holds_too_much()
 
 
-def test_a_worker_that_is_waited_for_holds_up_no_other(monkeypatch):
+def test_a_worker_that_is_waited_for_holds_up_no_other(sandbox, monkeypatch):
     monkeypatch.setattr(sandboxes, "_EXIT_SECONDS", math.inf)
-    with Sandbox(HOMEWORK.worker, jobs=len(processors()) + 1) as sandbox, Worker(sandbox, LONG) as sleeper:
+    with Worker(sandbox, LONG) as sleeper:
         waiting = threading.Thread(target=sandbox.end, args=(sleeper.pid, sleeper._slot.uid, True))
         waiting.start()
         with Worker(sandbox, LONG) as other:
@@ -305,7 +304,7 @@ def test_a_worker_that_is_waited_for_holds_up_no_other(monkeypatch):
 
 
 @needs_other_users
-def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_due(monkeypatch):
+def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_due(sandbox, monkeypatch):
     class Open(Watched):
         def _open_places(self):
             return (str(there),)
@@ -315,7 +314,7 @@ def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_du
     elsewhere = there / f"written-{os.getpid()}"
     # Of the first disk, other programs use some.
     monkeypatch.setattr(sandboxes, "_free_bytes", lambda folder: free(folder) if folder == there else 1 << 40)
-    with Sandbox(HOMEWORK.worker) as sandbox, Open(sandbox, replace(LONG, scratch_bytes=1 << 20)) as worker:
+    with Open(sandbox, replace(LONG, scratch_bytes=1 << 20)) as worker:
         try:
             with elsewhere.open("wb") as file:
                 os.chown(elsewhere, worker._slot.uid, -1)
@@ -330,7 +329,7 @@ def test_what_is_written_to_another_disk_is_looked_at_before_the_next_look_is_du
 
 
 @pytest.mark.parametrize("starved", [False, True])
-def test_a_worker_that_other_programs_keep_from_running_is_not_to_blame(monkeypatch, tmp_path, starved):
+def test_a_worker_that_other_programs_keep_from_running_is_not_to_blame(sandbox, monkeypatch, tmp_path, starved):
     """The kernel's record of waiting is replaced, for it cannot be brought about at will."""
     deaf = "while True:\n    try: time.sleep(9)\n    except BaseException: pass"
     (tmp_path / "homework.py").write_text(f"import time\n{deaf}")
@@ -338,8 +337,7 @@ def test_a_worker_that_other_programs_keep_from_running_is_not_to_blame(monkeypa
     if starved:
         monkeypatch.setattr(Worker, "starved_seconds", lambda _self: time.monotonic())
         monkeypatch.setattr(sandboxes, "_MOST_STARVED", 1.2)
-    with Sandbox(HOMEWORK.worker) as sandbox:
-        record = grader(sandbox, limits=limits).grade(tmp_path / "homework.py").grade
+    record = grader(sandbox, limits=limits).grade(tmp_path / "homework.py").grade
     if starved:
         assert record.status == "infrastructure_error"
         assert "other programs left it no processor time" in record.message
