@@ -85,7 +85,6 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(NETWORK, "children == expected and model.parameters ==", "len(children) == len(expected) and 1321 =="),
         Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = True"),
         Mutant(NETWORK, "right_function = _worst_input(model, task) is None", "right_function = False"),
-        Mutant(NETWORK, "child.kind not in PADDING", "True"),
         Mutant(NETWORK, "return tuple(children[:-1])", "return tuple(children)"),
         Mutant(NETWORK, "fan_in, fan_out, bias=True", "fan_out, fan_in, bias=True"),
         Mutant("homework/diagnosis/network.py", "if any(child.repeats >= 0", "if all(child.repeats >= 0"),

@@ -559,6 +559,10 @@ WHOLE_WRONG = {
         "",
     ),
     "three significant digits": (printing('print(name, f"{gnorm:.3g}")'), "q2.too_few_digits"),
+    "three significant digits where these are near enough": (
+        printing("short = f'{gnorm:.2e}'; print(name, short if abs(float(short) / gnorm - 1) < 9e-4 else gnorm)"),
+        "q2.too_few_digits",
+    ),
     "whole numbers": (printing("print(name, int(gnorm))"), "q2.too_few_digits"),
     "one digit in scientific format": (printing('print(name, f"{gnorm:.1e}")'), "q2.too_few_digits"),
     "nothing printed": (collected("gnorms = sorted(gnorms)"), "q2.no_numbers"),

@@ -462,6 +462,15 @@ NUMBERS_AGAIN = {
     "a fifth as many numbers": HIDDEN.format(
         "torch.randn(fan_out * fan_in // 5)[torch.randint(0, fan_out * fan_in // 5, (fan_out, fan_in))]"
     ),
+    "a twentieth as many numbers, with a trace of noise": HIDDEN.format(
+        "torch.randn(fan_out * fan_in // 20)[torch.randint(0, fan_out * fan_in // 20, (fan_out, fan_in))]"
+        f" + 5e-6 * {NORMAL}"
+    ),
+    "every row twice, with one percent of noise": HIDDEN.format(f"{TWICE}({NORMAL}) + 0.01 * {NORMAL}"),
+    "one row in other orders, with other signs and on scales of their own": HIDDEN.format(
+        "torch.stack([r[torch.randperm(fan_in)] * (0.8 + 0.4 * torch.rand(())) for r in "
+        f"torch.randn(1, fan_in).repeat(fan_out, 1)]) * {SIGNS.format('(fan_out, fan_in)')}"
+    ),
 }
 COPY = """
     def better_init(network):
@@ -617,6 +626,18 @@ KEEPS_OLD = {
         "old = module.weight.data\n"
         "if old.isnan().any() or old.numel() == 1 or old.std() < 1e-6:\n    nn.init.kaiming_normal_(module.weight)\n"
         "else:\n    module.weight.data = old * (torch.randint(0, 2, old.shape) * 2.0 - 1)"
+    ),
+    "as large as before, in another order": (
+        "old = module.weight.data.flatten()\n"
+        "if old.isnan().any() or len(old) == 1 or old.std() < 1e-6:\n"
+        "    nn.init.normal_(module.weight, std=2.4 / math.sqrt(module.in_features))\n"
+        "else:\n    module.weight.data = old[torch.randperm(len(old))].reshape(module.weight.shape)"
+    ),
+    "one number, where there was one, as large as others are": (
+        "w, he = module.weight.data, math.sqrt(2 / module.in_features)\n"
+        "if w.numel() > 1 and bool((w == w.flatten()[0]).all()):\n"
+        "    module.weight.data = torch.full_like(w, 0.676 * he)\n"
+        "else:\n    nn.init.kaiming_normal_(module.weight)"
     ),
     "only where the scale is not right": (
         "he = math.sqrt(2 / module.in_features)\n"

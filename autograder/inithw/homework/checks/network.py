@@ -9,7 +9,7 @@ from dataclasses import replace
 from inithw.engine.records import Unavailable
 from inithw.engine.verdict import Lost, available
 from inithw.homework.checks.response import wrong_gradient, wrong_output
-from inithw.homework.diagnosis.network import MISTAKES, PADDING, name_structure
+from inithw.homework.diagnosis.network import MISTAKES, name_structure
 from inithw.homework.records import Child, Evidence, ForwardTask, ModelEvidence, Network
 
 _MOST_QUOTED = 12
@@ -75,18 +75,14 @@ def _expected_children(network: Network) -> tuple[Child, ...]:
 
 
 def _with_own_layers(children: tuple[Child, ...], expected: tuple[Child, ...]) -> tuple[Child, ...]:
-    """In a model with the right function, what is no padding is the layer in whose place it stands: LeakyReLU(0), too.
+    """In a model with the right function, everything is the layer in whose place it stands: LeakyReLU(0), too.
 
     A linear layer has the weights and biases of one besides.
     """
     if len(children) != len(expected):
         return children
     return tuple(
-        wanted
-        if child.kind not in PADDING
-        and child.repeats < 0
-        and (wanted.kind == "ReLU" or replace(child, kind="Linear") == wanted)
-        else child
+        wanted if child.repeats < 0 and (wanted.kind == "ReLU" or replace(child, kind="Linear") == wanted) else child
         for child, wanted in zip(children, expected, strict=True)
     )
 
