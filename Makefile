@@ -71,7 +71,7 @@ test: ## everything CI runs: style, imports, types, stale files, tests
 coverage: setup browser ## which lines the tests reach (tracing takes a third longer, so not at every commit)
 	@$(BIN)/pytest -q -n 4 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-quick: lint ## what speaks about a change in a minute and a half: style, imports, types, stale files, the quick tests
+quick: lint ## what speaks about a change in a minute: style, imports, types, stale files, the quick tests
 	@$(BIN)/inithw build --check
 	@$(BIN)/pytest -q -n 2 -m "not slow"
 

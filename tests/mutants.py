@@ -128,7 +128,6 @@ MUTANTS: dict[tuple[str, ...], tuple[Mutant, ...]] = {
         Mutant(NORMS, "shows(right) or hedges(", "shows(right) and hedges("),
         Mutant(NORMS, "shows(right) or hedges(printout, task.network, matrices)", "shows(right)"),
         Mutant(NORMS, "if have_common_factor(shown) and", "if False and"),
-        Mutant(DIAGNOSIS, "_APART = (2 * LARGEST_ERROR, 0.02)", "_APART = (2 * LARGEST_ERROR,)"),
         Mutant(DIAGNOSIS, "in_order) == len(apart) >= 2:", "in_order) == -1:"),
         Mutant(DIAGNOSIS, "together >= 3 and 2 * together > len(right)", "False"),
         Mutant(DIAGNOSIS, "common is None or any(", "common is None or True or any("),

@@ -113,8 +113,8 @@ _NO_HEDGE = frozenset({"parameter"})
 """Not a norm of the gradient: may stand beside it when words say what it is."""
 _ABOUT = 3
 """Significant digits in which a hedge is recognized: fewer than an answer has."""
-_APART = (2 * LARGEST_ERROR, 0.02)
-"""Relative differences from which a wrong norm counts as one; so few digits show the smaller ones by chance only."""
+_APART = 2 * LARGEST_ERROR
+"""Relative difference from which a wrong norm counts as one."""
 
 
 def hedges(printout: Printout, network: Network, matrices: Sequence[FloatArray]) -> bool:
@@ -145,12 +145,11 @@ def _shows_wrong_ones(besides: Sequence[Sequence[Number]], right: FloatArray, wr
         about = [
             _those_of(numbers, value, excused=name in _NO_HEDGE) for numbers, value in zip(besides, values, strict=True)
         ]
-        for least in _APART:
-            apart = [layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > least]
-            if _layers(({number.text for number in about[layer]} for layer in apart), in_order) == len(apart) >= 2:
-                return True
-            for layer in apart:
-                hits[layer] |= {number.text for number in about[layer] if _is(number, values[layer])}
+        apart = [layer for layer, norm in enumerate(right) if abs(values[layer] / norm - 1) > _APART]
+        if _layers(({number.text for number in about[layer]} for layer in apart), in_order) == len(apart) >= 2:
+            return True
+        for layer in apart:
+            hits[layer] |= {number.text for number in about[layer] if _is(number, values[layer])}
     together = _layers(hits, in_order)
     return together >= 3 and 2 * together > len(right)
 
