@@ -1,5 +1,7 @@
 """q2 is judged by the norms that torch computes, and a wrong quantity is called by its name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from inithw.engine.records import Submission, Unavailable
 from inithw.engine.verdict import Lost, NotAnswered, NotReached
 from inithw.homework.challenge import draw_challenge
 from inithw.homework.checks import check_general, check_norms
-from inithw.homework.diagnosis.norms import hedges
+from inithw.homework.diagnosis.norms import hedges, name_norms
 from inithw.homework.printout import read_printout
 from inithw.homework.records import Evidence
 from inithw.homework.reference.network import gradients
@@ -72,6 +74,14 @@ def test_a_wrong_quantity_is_lost_under_its_name(quantity, label):
     assert lost(check_norms, printed(quantity)).diagnosis == label
     if label not in ("q2.hard_coded",):
         assert lost(check_general, printed(quantity)).diagnosis == label
+
+
+def test_a_wrong_quantity_on_a_students_own_data_is_named_too():
+    x = np.random.default_rng(1).uniform(-1, 1, len(CHALLENGE.own_data[0]))
+    tasks = [replace(task, x=x, y=np.sin(3 * x)) for task in CHALLENGE.norms if task.item == "q2.norms"]
+    texts = ["\n".join(f"{g.square().sum().item()}" for g in torch_gradients(task)[0]) for task in tasks]
+    asked = [(task, read_printout(text, len(task.network.weights))) for task, text in zip(tasks, texts, strict=True)]
+    assert name_norms(asked).label == "q2.squared"
 
 
 def test_the_weights_norm_a_running_total_and_a_global_norm_are_named():

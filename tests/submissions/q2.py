@@ -520,7 +520,15 @@ WHOLE_WRONG = {
                 if isinstance(layer, nn.Linear):
                     print(f"{name}.weight", layer.bias.grad.norm().item())
             """),
-        "",
+        "q2.bias",
+    ),
+    "weights and biases of each layer together": (
+        function("""
+            for name, layer in model.named_children():
+                if isinstance(layer, nn.Linear):
+                    print(name, torch.cat([p.grad.flatten() for p in layer.parameters()]).norm().item())
+            """),
+        "q2.with_bias",
     ),
     "the layers in reverse without names": (
         function("""
@@ -605,15 +613,18 @@ OTHER_NAMES = {
         "for name, norm in gnorms.items():\n"
         "    bias = name.replace('weight', 'bias')\n"
         "    print(name, dict(model.named_parameters())[bias].grad.norm().item())\n"
-        "    print(bias, norm)"
+        "    print(bias, norm)",
+        "q2.bias",
     ),
     "every parameter's name in turn": (
-        "for (name, _), norm in zip(model.named_parameters(), gnorms.values()):\n    print(name, norm)"
+        "for (name, _), norm in zip(model.named_parameters(), gnorms.values()):\n    print(name, norm)",
+        "",
     ),
     "the layer before": (
         "before = 0.0\n"
         "for name, norm in gnorms.items():\n    print(name, before)\n    before = norm\n"
-        "print('last', before)"
+        "print('last', before)",
+        "",
     ),
 }
 HEDGES_IN_LISTS = {
@@ -664,7 +675,10 @@ Q2 = (
     *(right(f"printed as {name}", code) for name, code in PRINTED.items()),
     *(wrong(name, code, diagnosis) for name, (code, diagnosis) in (WRONG | WHOLE_WRONG).items()),
     *(wrong(f"hedged: {name}", hedging(line), "q2.many_numbers") for name, line in HEDGES.items()),
-    *(wrong(f"beside other names: {name}", collected(lines), "") for name, lines in OTHER_NAMES.items()),
+    *(
+        wrong(f"beside other names: {name}", collected(lines), diagnosis)
+        for name, (lines, diagnosis) in OTHER_NAMES.items()
+    ),
     *(wrong(f"hedged: {name}", listed(lines), "q2.many_numbers") for name, lines in HEDGES_IN_LISTS.items()),
     *(
         Answer(

@@ -10,8 +10,8 @@ from inithw.engine.records import FloatArray
 from inithw.engine.verdict import Mistake, registry
 from inithw.homework.printout import LARGEST_ERROR, SIGNIFICANT_DIGITS, Number, Printout
 from inithw.homework.records import Network, NormsTask
-from inithw.homework.reference.network import gradients
-from inithw.homework.reference.norms import frobenius, other_norms, wrong_norms
+from inithw.homework.reference.network import all_gradients
+from inithw.homework.reference.norms import frobenius, norms_with_biases, other_norms, wrong_norms
 
 _ENTRIES = "The L2 norm of a matrix is that of one long vector holding all its entries."
 MISTAKES = registry(
@@ -63,6 +63,16 @@ MISTAKES = registry(
         "Each weight matrix has a norm of its own.",
     ),
     Mistake(
+        "q2.bias",
+        "the norm of the gradient of each bias",
+        "Each linear layer has two parameters: which of them is the matrix?",
+    ),
+    Mistake(
+        "q2.with_bias",
+        "one norm over the gradients of each layer's weights and bias together",
+        "Each weight matrix has a norm of its own: what else does a linear layer's parameters() hold?",
+    ),
+    Mistake(
         "q2.nuclear",
         "the nuclear norm (sum of singular values) of each gradient",
         f"{_ENTRIES} Look up which norm your function computes for a matrix.",
@@ -104,7 +114,7 @@ MISTAKES = registry(
 _SAME_MISTAKE = {"mean_abs": "mean", "running_norm": "running_total"}
 
 
-_SLACK = {"sum": "l1", "mean": "mean_abs"}
+_SLACK = {"sum": "l1", "mean": "mean_abs", "bias": "with_bias"}
 """Where entries cancel, what is printed is off by the rounding errors of this quantity."""
 _ROUNDING = 2e-6
 _SAME_FACTOR = 0.01
@@ -215,7 +225,8 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
         return MISTAKES["q2.many_numbers"]
     if len(asked) > 1 and len({frozenset(number.text for number in printout.claims) for printout in printouts}) == 1:
         return MISTAKES["q2.hard_coded"]
-    weight_gradients = [gradients(task.network) for task, _printout in asked]
+    both = [all_gradients(task.network, task.x, task.y) for task, _printout in asked]
+    weight_gradients = [of[::2] for of in both]
     rights = [frobenius(matrices) for matrices in weight_gradients]
     shown = [printout.shows(right) for printout, right in zip(printouts, rights, strict=True)]
     if any(
@@ -224,7 +235,8 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     ) or (all(shown) and have_common_factor(list(zip(printouts, rights, strict=True)))):
         return MISTAKES["q2.many_numbers"]
     wrongs = [
-        wrong_norms(task.network, matrices) for (task, _printout), matrices in zip(asked, weight_gradients, strict=True)
+        wrong_norms(task.network, of[::2]) | norms_with_biases(of[::2], of[1::2])
+        for (task, _printout), of in zip(asked, both, strict=True)
     ]
     for name in wrongs[0]:
         values = [wrong[name] for wrong in wrongs]

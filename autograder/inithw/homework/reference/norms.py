@@ -43,6 +43,14 @@ def wrong_norms(network: Network, weight_gradients: Sequence[FloatArray]) -> dic
     }
 
 
+def norms_with_biases(
+    weight_gradients: Sequence[FloatArray], bias_gradients: Sequence[FloatArray]
+) -> dict[str, FloatArray]:
+    """What an answer prints that takes the biases for the weights, or adds them; shape (layers,) each."""
+    biases = frobenius(bias_gradients)
+    return {"bias": biases, "with_bias": np.hypot(frobenius(weight_gradients), biases)}
+
+
 def other_norms(weight_gradients: Sequence[FloatArray]) -> dict[str, FloatArray]:
     """Further norms that nobody prints by mistake, but who leaves the choice to others; shape (layers,) each."""
     absolute = [np.abs(gradient) for gradient in weight_gradients]
