@@ -100,6 +100,10 @@ Q1 = (
     right(
         "from torch.nn names", "from torch.nn import Linear, ReLU, Sequential\n" + chain("ReLU()").replace("nn.", "")
     ),
+    right(
+        "an own ReLU by another module's name",
+        "class Identity(nn.Module):\n    def forward(self, x):\n        return x.clamp(min=0)\n" + chain("Identity()"),
+    ),
     right("one shared ReLU", "act = nn.ReLU()\n" + chain("act")),
     right(
         "a list in a loop",
