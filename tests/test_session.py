@@ -1,7 +1,6 @@
 """The worker's side of the dialogue, without walls: what it sends for each question, and when it cannot."""
 
 import contextlib
-import importlib
 import os
 import socket
 import time
@@ -11,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from inithw.engine import wire
+from inithw.engine.worker.__main__ import import_usual
 from inithw.engine.worker.session import Session
 from inithw.engine.worker.shell import GradingShell
 from inithw.homework.worker import answers
 from inithw.homework.worker.answers import build
 from torch import nn
 
-for name in ("matplotlib.pyplot", "otter", "IPython.core.debugger", "IPython.terminal.embed", "tqdm.notebook"):
-    importlib.import_module(name)  # once, as in the worker, not in each process that is forked
+import_usual()
 
 WIDTHS = [1, 20, 20, 20, 20, 1]
 SETUP = "import numpy as np, torch, torch.nn as nn\ntrain_x, train_y = np.linspace(-1, 1, 1500), np.ones(1500)\n"

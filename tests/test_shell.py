@@ -1,7 +1,6 @@
 """Cells run as in a notebook, and what a grading machine has not got costs none of the answers around it."""
 
 import contextlib
-import importlib
 import os
 import pickle
 import re
@@ -10,10 +9,10 @@ import time
 import warnings
 
 import pytest
+from inithw.engine.worker.__main__ import import_usual
 from inithw.engine.worker.shell import GradingShell, describe, prepare, time_limit
 
-for name in ("matplotlib.pyplot", "otter", "IPython.core.debugger", "IPython.terminal.embed", "tqdm.notebook"):
-    importlib.import_module(name)  # once, as in the worker, not in each process that is forked
+import_usual()
 
 
 def run_cells(*cells: str, seconds: float = 5, folder=None) -> dict:

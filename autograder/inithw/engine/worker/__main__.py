@@ -68,8 +68,7 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     from inithw.engine.worker.shell import GradingShell
 
     matplotlib.use("Agg")
-    for name in _USUAL:
-        importlib.import_module(name)
+    import_usual()
     sys.path.append(root)
     homework = importlib.import_module(module)
     sys.path.remove(root)
@@ -84,6 +83,12 @@ def _preload(module: str, root: str) -> tuple[Any, ModuleType]:
     gc.collect()
     gc.freeze()  # or the first collection in a child writes to, and so copies, all that it shares with this process
     return shell, homework
+
+
+def import_usual() -> None:
+    """Import what notebooks import: once, not in each process that is forked."""
+    for name in _USUAL:
+        importlib.import_module(name)
 
 
 def _spawn(plan: WallPlan, descriptor: int, control: socket.socket, shell: Any, homework: ModuleType) -> int:

@@ -226,7 +226,7 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     if len(asked) > 1 and len({frozenset(number.text for number in printout.claims) for printout in printouts}) == 1:
         return MISTAKES["q2.hard_coded"]
     both = [all_gradients(task.network, task.x, task.y) for task, _printout in asked]
-    weight_gradients = [of[::2] for of in both]
+    weight_gradients, bias_gradients = ([of[side::2] for of in both] for side in (0, 1))
     rights = [frobenius(matrices) for matrices in weight_gradients]
     shown = [printout.shows(right) for printout, right in zip(printouts, rights, strict=True)]
     if any(
@@ -235,8 +235,8 @@ def name_norms(asked: Sequence[tuple[NormsTask, Printout]]) -> Mistake | None:
     ) or (all(shown) and have_common_factor(list(zip(printouts, rights, strict=True)))):
         return MISTAKES["q2.many_numbers"]
     wrongs = [
-        wrong_norms(task.network, of[::2]) | norms_with_biases(of[::2], of[1::2])
-        for (task, _printout), of in zip(asked, both, strict=True)
+        wrong_norms(task.network, weights) | norms_with_biases(weights, biases)
+        for (task, _printout), weights, biases in zip(asked, weight_gradients, bias_gradients, strict=True)
     ]
     for name in wrongs[0]:
         values = [wrong[name] for wrong in wrongs]

@@ -18,7 +18,7 @@ def forward(network: Network, x: FloatArray) -> FloatArray:
     return _activations(network, x)[-1][:, 0]
 
 
-def gradients(network: Network, x: FloatArray = TRAIN_X, y: FloatArray = TRAIN_Y) -> list[FloatArray]:
+def gradients(network: Network, x: FloatArray, y: FloatArray) -> list[FloatArray]:
     """Gradients of the mean squared error over (x, y) with respect to each weight matrix, shaped as it is."""
     return all_gradients(network, x, y)[::2]
 
